@@ -1,0 +1,35 @@
+/* What the rooms share below the public headers: counted memory and checked arithmetic. Not installed. */
+#ifndef HEED_INTERNAL_H
+#define HEED_INTERNAL_H
+
+#include "tensor.h"
+
+/* The one allocator. 64-byte aligned, not cleared; bytes >= 0. NULL and a HEED_MEMORY error if it fails. */
+void *memory_get(int64_t bytes);
+void *memory_get_zeroed(int64_t bytes);
+void memory_put(void *block); /* NULL is allowed */
+/* The block with room for `bytes`, its first `keep` bytes kept; the old one stays valid on failure (NULL). */
+void *memory_grow(void *block, int64_t keep, int64_t bytes);
+char *memory_string(const char *text); /* a copy */
+
+/* Debug builds (HEED_DEBUG) fill released memory with NaN and, under ASan, poison it. */
+void memory_released(void *start, int64_t bytes);
+void memory_reused(void *start, int64_t bytes);
+
+/* False on overflow of int64_t or a negative operand; no error is recorded. */
+bool size_mul(int64_t a, int64_t b, int64_t *product);
+bool size_add(int64_t a, int64_t b, int64_t *sum);
+
+/* Copies text into room, control characters and invalid UTF-8 as \xNN, cut with "..." if too long. For messages. */
+const char *text_clean(char *room, size_t size, const char *text);
+
+/* Moves the pending error of this thread out, or in again: how the shard runner carries one from a worker. */
+typedef struct {
+    heed_error_kind kind;
+    bool pending;
+    char text[512];
+} error_state;
+error_state error_take(void); /* pending is false afterwards */
+void error_put(const error_state *state); /* becomes this thread's first failure if none is pending */
+
+#endif

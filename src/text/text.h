@@ -1,0 +1,141 @@
+/* heed/text: words.
+ *
+ *     heed_corpus *corpus = heed_corpus_read_tsv("pairs.tsv", (heed_corpus_desc){ 0 });
+ *     heed_vocab *source = heed_vocab_new(), *target = heed_vocab_new();
+ *     ... heed_vocab_count(source, corpus->pairs[i].source) for every pair ...
+ *     heed_vocab_freeze(source, (heed_vocab_desc){ 0 });
+ *     int32_t ids[64]; int64_t unknown;
+ *     int64_t n = heed_vocab_encode(source, "the cat sleeps .", ids, 64, &unknown);
+ *
+ * Rules
+ *   - Text is UTF-8, one sentence a line. Words are cut at white space, punctuation at a word's ends becomes words of its
+ *     own, marked with U+FFED where it was joined, so that joining them again gives the line back.
+ *   - Ids 0..3 are <pad> <bos> <eos> <unk>. They are never found by text: a literal "<pad>" is a word like any other.
+ *   - A bad line is reported with its number (that of sed -n) and reason, counted, and skipped or refused.
+ */
+#ifndef HEED_TEXT_H
+#define HEED_TEXT_H
+
+#include "../tensor/tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- corpora (corpus.c) ---------------------------------------------------------------------------------------- */
+typedef enum {
+    HEED_LINE_OK,
+    HEED_LINE_ENCODING,  /* not UTF-8 */
+    HEED_LINE_NUL,       /* a NUL byte */
+    HEED_LINE_COLUMNS,   /* not exactly two columns */
+    HEED_LINE_EMPTY,     /* an empty side, or nothing but spaces */
+    HEED_LINE_LONG,      /* more words than max_words, or bytes than max_bytes */
+    HEED_LINE_KINDS
+} heed_line_kind;
+HEED_API const char *heed_line_reason(heed_line_kind kind); /* "not valid UTF-8", ... */
+
+typedef struct {
+    const char *source, *target;
+    int64_t line; /* in its file, from 1 */
+} heed_pair;
+typedef struct {
+    heed_pair *pairs;
+    int64_t count;
+    int64_t lines;                    /* read */
+    int64_t kinds[HEED_LINE_KINDS];   /* how many lines of each kind */
+} heed_corpus;
+typedef struct {
+    bool strict;       /* the first bad line is an error */
+    int64_t max_words; /* on either side; 0: 1000 */
+    int64_t max_bytes; /* of a line; 0: 1 MiB */
+    void (*on_bad)(int64_t line, heed_line_kind kind, void *context); /* told of each bad line; NULL: nobody */
+    void *context;
+} heed_corpus_desc;
+/* source TAB target a line. LF or CRLF; a byte order mark at the start is dropped. Not a regular file: an error. */
+HEED_CHECKED heed_corpus *heed_corpus_read_tsv(const char *path, heed_corpus_desc desc);
+HEED_CHECKED heed_corpus *heed_corpus_read_parallel(const char *source, const char *target, heed_corpus_desc desc);
+HEED_CHECKED heed_corpus *heed_corpus_new(void);
+HEED_CHECKED bool heed_corpus_add(heed_corpus *corpus, const char *source, const char *target); /* copied */
+HEED_API void heed_corpus_free(heed_corpus *corpus); /* NULL is allowed */
+
+/* ---- words (words.c) ------------------------------------------------------------------------------------------- */
+HEED_API bool heed_utf8_valid(const char *text, int64_t bytes);
+/* The words of a line, each NUL-terminated, one after another in one buffer that the caller frees with
+ * heed_words_free. */
+typedef struct {
+    char *buffer;
+    const char **words;
+    int64_t count;
+} heed_words;
+HEED_CHECKED bool heed_words_split(const char *line, heed_words *out);
+HEED_API void heed_words_free(heed_words *words);
+/* The line again. Returned memory is freed with heed_text_free. */
+HEED_CHECKED char *heed_words_join(const char *const *words, int64_t count);
+HEED_API void heed_text_free(char *text);
+
+/* ---- vocabularies (vocab.c) ------------------------------------------------------------------------------------ */
+enum { HEED_PAD, HEED_BOS, HEED_EOS, HEED_UNK, HEED_SPECIALS };
+typedef struct heed_vocab heed_vocab;
+typedef struct {
+    int64_t max_size;  /* 0: no limit; specials included */
+    int64_t min_count; /* 0: 1 */
+} heed_vocab_desc;
+HEED_CHECKED heed_vocab *heed_vocab_new(void);
+HEED_API void heed_vocab_free(heed_vocab *vocab); /* NULL is allowed */
+HEED_CHECKED bool heed_vocab_count(heed_vocab *vocab, const char *line); /* before freezing */
+HEED_CHECKED bool heed_vocab_freeze(heed_vocab *vocab, heed_vocab_desc desc); /* by falling count, then by bytes */
+HEED_API int32_t heed_vocab_size(const heed_vocab *vocab); /* specials included */
+HEED_API const char *heed_vocab_word(const heed_vocab *vocab, int32_t id); /* "<pad>" ... for specials; NULL outside */
+HEED_API int32_t heed_vocab_id(const heed_vocab *vocab, const char *word); /* HEED_UNK if unknown */
+/* Ids of the line's words, without <bos> and <eos>; returns how many (-1: error, more than room). A word not known as it
+ * stands is tried without its join mark, then in lower case. unknown (may be NULL) counts the rest. */
+HEED_API int64_t heed_vocab_encode(const heed_vocab *vocab, const char *line, int32_t *ids, int64_t room,
+                                   int64_t *unknown);
+HEED_CHECKED char *heed_vocab_decode(const heed_vocab *vocab, const int32_t *ids, int64_t count); /* heed_text_free */
+HEED_CHECKED char *heed_vocab_to_json(const heed_vocab *vocab); /* words and counts; heed_text_free */
+HEED_CHECKED heed_vocab *heed_vocab_from_json(const char *json);
+
+/* ---- batches (batch.c) -------------------------------------------------------------------------------------------
+ * Encoded pairs, and batches of near-equal length in an order that is a function of (seed, epoch). */
+typedef struct heed_dataset heed_dataset;
+typedef struct {
+    const int32_t *src, *tgt; /* without specials */
+    int32_t src_length, tgt_length;
+} heed_example;
+HEED_CHECKED heed_dataset *heed_dataset_new(void);
+HEED_API void heed_dataset_free(heed_dataset *data); /* NULL is allowed */
+HEED_CHECKED bool heed_dataset_add(heed_dataset *data, const int32_t *src, int64_t src_length, const int32_t *tgt,
+                                   int64_t tgt_length); /* copied */
+HEED_API int64_t heed_dataset_count(const heed_dataset *data);
+HEED_API heed_example heed_dataset_at(const heed_dataset *data, int64_t i);
+
+typedef struct {
+    int64_t rows;       /* sentences a batch; 0: no limit */
+    int64_t max_tokens; /* padded tokens a batch, rows x (longest source + longest target); 0: no limit */
+    uint64_t seed;
+    bool in_order;      /* as added, no shuffling (evaluation) */
+} heed_batches_desc;
+typedef struct heed_batches heed_batches;
+HEED_CHECKED heed_batches *heed_batches_new(const heed_dataset *data, heed_batches_desc desc);
+HEED_API void heed_batches_free(heed_batches *batches); /* NULL is allowed */
+HEED_CHECKED bool heed_batches_epoch(heed_batches *batches, int64_t epoch); /* cuts that epoch's batches */
+HEED_API int64_t heed_batches_count(const heed_batches *batches);
+/* One batch: rows from i-th batch as row numbers of the data set, longest first. */
+HEED_API const int32_t *heed_batches_rows(const heed_batches *batches, int64_t i, int64_t *count);
+
+/* Padded arrays for rows [from, to) of a batch, as the Transformer takes them. */
+typedef struct {
+    int64_t rows, src_length, tgt_length;     /* tgt_length counts <bos> or <eos> */
+    int32_t *src;         /* [rows, src_length], with <eos>, padded with <pad> */
+    int32_t *src_lengths; /* [rows] */
+    int32_t *tgt_in;      /* [rows, tgt_length], <bos> first */
+    int32_t *tgt_out;     /* [rows, tgt_length], <eos> last: what row i of the logits should say */
+    int64_t tokens;       /* of tgt_out that are not <pad> */
+} heed_batch;
+HEED_CHECKED bool heed_batch_make(const heed_dataset *data, const int32_t *rows, int64_t count, heed_arena *arena,
+                                  heed_batch *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
