@@ -1,0 +1,108 @@
+# heed. One object tree per flavour under $(BUILD):
+#
+#   float, double    the libraries libheed and libheed64        asan, asan64    the same with HEED_DEBUG, ASan and UBSan
+#
+# CC=clang builds into build/clang, so the trees of two compilers live side by side. PORTABLE=1 leaves out -march=native,
+# WERROR=1 turns warnings into errors. A tree whose flags change is built anew.
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+BUILD    ?= $(if $(findstring clang,$(CC)),build/clang,build)
+PREFIX   ?= /usr/local
+VERSION  := $(shell sed -n 's/^.define HEED_VERSION "\(.*\)"/\1/p' src/tensor/tensor.h)
+SONUMBER := $(firstword $(subst ., ,$(VERSION)))
+FLAVOURS := float double asan asan64
+
+ROOMS    := tensor autograd layers train text inspect
+HEADERS  := src/heed.h $(foreach room,$(ROOMS),src/$(room)/$(room).h)
+SOURCES  := $(wildcard src/*/*.c)
+TOY      := $(wildcard examples/translate_toy/*.c)
+GOLDEN   := $(wildcard tests/golden.c tests/golden/*.c)
+SINGLE   := $(wildcard examples/*.c)
+TESTS    := $(wildcard tests/test_*.c)
+# Programs of the float library, and of the double one: those that check gradients.
+PROGRAMS64 := $(if $(GOLDEN),golden) $(filter own_op,$(SINGLE:examples/%.c=%))
+PROGRAMS   := $(if $(TOY),translate_toy) $(filter-out $(PROGRAMS64),$(SINGLE:examples/%.c=%))
+
+PACKAGES := openblas jansson libutf8proc
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wpointer-arith -Wcast-qual \
+            -Wvla -Wformat=2 $(if $(WERROR),-Werror)
+OPTIMISE := -O3 -ffp-contract=fast $(if $(PORTABLE),,-march=native)
+SANITISE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all -DHEED_DEBUG
+COMPILE  := $(CC) -std=c11 -D_DEFAULT_SOURCE $(WARNINGS) -fopenmp -fPIC -fno-semantic-interposition \
+            -fvisibility=hidden -Isrc -I$(BUILD)/gen $(shell pkg-config --cflags $(PACKAGES)) $(CFLAGS)
+LIBS     := $(shell pkg-config --libs $(PACKAGES)) -lm -fopenmp $(LDFLAGS)
+
+float_flags  := $(OPTIMISE) -Wdouble-promotion
+double_flags := $(OPTIMISE) -DHEED_DOUBLE
+asan_flags   := $(SANITISE) -Wdouble-promotion
+asan64_flags := $(SANITISE) -DHEED_DOUBLE
+float_name   := libheed
+double_name  := libheed64
+asan_name    := libheed
+asan64_name  := libheed64
+
+all: libs programs
+libs: $(foreach f,float double,$(BUILD)/$f/$($f_name).a $(BUILD)/$f/$($f_name).so.$(VERSION))
+programs: $(PROGRAMS:%=$(BUILD)/%) $(PROGRAMS64:%=$(BUILD)/%)
+golden: $(BUILD)/golden
+
+# ---- one flavour, $1 -------------------------------------------------------------------------------------------------
+# heed.a holds the objects as they are: for tests, which may use hidden names. In libheed.a they are one object whose
+# hidden names are local, so that libheed.a and libheed64.a fit into one program. Everything is relative to the root:
+# src/tensor/rng.c becomes build/float/src/tensor/rng.o.
+define flavour
+$1_objects := $$(SOURCES:%.c=$(BUILD)/$1/%.o)
+$1_library := $(BUILD)/$1/$($1_name).a
+
+$(BUILD)/$1/%.o: %.c $(BUILD)/$1/flags | $(BUILD)/gen/names64.h
+	@mkdir -p $$(@D)
+	$(COMPILE) $($1_flags) -MMD -MP -c -o $$@ $$<
+
+$(BUILD)/$1/flags: FORCE
+	@mkdir -p $$(@D)
+	@echo '$(COMPILE) $($1_flags) $(LIBS)' | cmp -s - $$@ || echo '$(COMPILE) $($1_flags) $(LIBS)' > $$@
+
+$(BUILD)/$1/heed.a: $$($1_objects)
+	@rm -f $$@
+	ar rcs $$@ $$^
+$$($1_library): $$($1_objects)
+	@rm -f $$@
+	ld -r -o $$(@:.a=.o) $$^
+	objcopy --localize-hidden $$(@:.a=.o)
+	ar rcs $$@ $$(@:.a=.o)
+$(BUILD)/$1/$($1_name).so.$(VERSION): $$($1_objects)
+	$(CC) $($1_flags) -shared -Wl,-soname,$($1_name).so.$(SONUMBER) -Wl,-Bsymbolic-functions -Wl,--no-undefined \
+	    -o $$@ $$^ $(LIBS)
+
+$(BUILD)/$1/tests/%: $(BUILD)/$1/tests/%.o $(BUILD)/$1/heed.a
+	$(CC) $($1_flags) -o $$@ $$^ -lcmocka $(LIBS)
+
+$(BUILD)/$1/bin/translate_toy: $$(TOY:%.c=$(BUILD)/$1/%.o)
+$(BUILD)/$1/bin/golden: $$(GOLDEN:%.c=$(BUILD)/$1/%.o)
+$$(SINGLE:examples/%.c=$(BUILD)/$1/bin/%): $(BUILD)/$1/bin/%: $(BUILD)/$1/examples/%.o
+$(BUILD)/$1/bin/%: $$($1_library)
+	@mkdir -p $$(@D)
+	$(CC) $($1_flags) -o $$@ $$(filter %.o,$$^) $$($1_library) $(LIBS)
+
+-include $$(patsubst %.c,$(BUILD)/$1/%.d,$$(SOURCES) $$(TOY) $$(GOLDEN) $$(SINGLE) $$(TESTS))
+endef
+$(foreach f,$(FLAVOURS),$(eval $(call flavour,$f)))
+
+$(BUILD)/gen/names64.h: tools/names64.sh $(HEADERS)
+	@mkdir -p $(@D)
+	tools/names64.sh $(HEADERS) > $@.new && mv $@.new $@
+
+$(PROGRAMS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/float/bin/%
+	ln -f $< $@
+$(PROGRAMS64:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/double/bin/%
+	ln -f $< $@
+
+clean:
+	rm -rf build
+
+FORCE:
+.SECONDARY:
+.DELETE_ON_ERROR:
+.PHONY: all libs programs golden clean FORCE
