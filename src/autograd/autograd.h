@@ -159,7 +159,12 @@ HEED_API heed_var *heed_rms_norm(heed_var *x, heed_var *weight, double eps);
 HEED_API heed_var *heed_dropout(heed_var *x, double p, const char *site);
 
 /* ---- picking and joining (op_index.c) -------------------------------------------------------------------------- */
-HEED_API heed_var *heed_embed(heed_var *table, const heed_ids *ids);  /* table [V, D], ids [...] -> [..., D] */
+typedef struct {
+    bool has_padding;
+    int32_t padding; /* this row is read as it stands and gets no gradient */
+} heed_embed_desc;
+/* table [V, D], ids [...] -> [..., D]. An id outside 0..V-1 is an error. */
+HEED_API heed_var *heed_embed(heed_var *table, const heed_ids *ids, heed_embed_desc desc);
 HEED_API heed_var *heed_gather(heed_var *x, int axis, const heed_ids *ids); /* as torch.gather: shape of ids */
 HEED_API heed_var *heed_concat(heed_var *const *parts, int count, int axis);
 
