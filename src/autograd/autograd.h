@@ -52,10 +52,11 @@ typedef struct {
 } heed_tape_desc;
 
 typedef struct {
-    int64_t nodes, vars;
+    int64_t nodes, slots, externals;
     heed_arena_mark memory;
     uint64_t turn;
-} heed_tape_mark;
+    bool spent;
+} heed_tape_mark; /* opaque */
 
 HEED_CHECKED heed_tape *heed_tape_new(heed_tape_desc desc);
 HEED_API void heed_tape_free(heed_tape *tape);  /* NULL is allowed */
@@ -72,7 +73,7 @@ HEED_API bool heed_tape_is_eval(const heed_tape *tape);
 HEED_API bool heed_tape_is_grad(const heed_tape *tape);
 HEED_API int64_t heed_tape_length(const heed_tape *tape);    /* nodes recorded */
 
-/* ---- entering the tape (tape.c) -------------------------------------------------------------------------------- */
+/* ---- entering the tape (var.c) -------------------------------------------------------------------------------- */
 HEED_API heed_var *heed_input(heed_tape *tape, heed_shape shape, const heed_real *data); /* copied; no gradient */
 HEED_API heed_var *heed_leaf(heed_tape *tape, heed_shape shape, const heed_real *data);  /* copied; with gradient */
 HEED_API heed_ids *heed_input_ids(heed_tape *tape, heed_shape shape, const int32_t *data); /* copied */
@@ -93,14 +94,15 @@ HEED_API heed_var *heed_external_on(heed_tape *tape, const void *key, heed_exter
 HEED_API void heed_tape_bind(heed_tape *tape, void *slab); /* an opaque pointer for the room above; NULL at first */
 HEED_API void *heed_tape_bound(const heed_tape *tape);
 
-/* ---- leaving the tape (tape.c, backward.c) --------------------------------------------------------------------- */
+/* ---- leaving the tape (var.c, backward.c) --------------------------------------------------------------------- */
 HEED_API heed_tensor heed_value(const heed_var *v); /* not ok, with an error, if v is NULL or stale */
 HEED_API double heed_item(const heed_var *v);       /* the one element; NaN and an error if there are more */
 HEED_API heed_real *heed_write(heed_var *v);        /* to change values in place; what saved them will refuse backward */
 HEED_API void heed_keep_grad(heed_var *v);          /* call before backward: an intermediate gradient is kept */
 HEED_API heed_tensor heed_grad(const heed_var *v);  /* after backward; zeros if nothing reached v */
 HEED_CHECKED bool heed_backward(heed_var *loss);    /* loss has one element; its gradient starts as 1 */
-/* Any shape: starts from a gradient of v's shape, row-major. Both refuse a second pass over the same tape. */
+/* Any shape: starts from a gradient of v's shape, row-major. Both refuse a second pass over the same tape. A pass that
+ * fails half-way leaves the external gradients it reached empty. */
 HEED_CHECKED bool heed_backward_from(heed_var *v, const heed_real *gradient);
 
 /* ---- views (view.c) -------------------------------------------------------------------------------------------- */
@@ -216,7 +218,7 @@ typedef bool heed_shard_fn(int shard, int worker, void *context);
 HEED_CHECKED bool heed_shards_run(int shards, int threads, heed_shard_fn *fn, void *context);
 HEED_API int heed_threads(void); /* OMP_NUM_THREADS, else the cores this process may use */
 
-/* ---- writing an op ---------------------------------------------------------------------------------------------
+/* ---- writing an op (op.c) ------------------------------------------------------------------------------------
  * One static descriptor, a forward that overwrites and a backward that adds. examples/own_op.c is a whole one.
  *
  *     heed_var *square(heed_var *x)
@@ -232,6 +234,7 @@ HEED_API int heed_threads(void); /* OMP_NUM_THREADS, else the cores this process
 typedef struct heed_node heed_node;
 typedef struct {
     const char *name;
+    const char *operands;              /* their names for messages, "x w b"; NULL: a b c */
     bool (*backward)(heed_node *node); /* NULL: refuses by name */
 } heed_op;
 struct heed_node {
@@ -239,8 +242,8 @@ struct heed_node {
     heed_var *const *in; /* operands; an optional one may be NULL */
     int n_in;
     heed_var *out;
-    void *saved;          /* heed_op_save */
-    uint64_t *versions;   /* private */
+    void *saved; /* heed_op_save */
+    struct heed_node_state *state; /* private */
 };
 typedef struct {
     heed_tensor view; /* where to add; data NULL: nobody wants this gradient. May have stride 0: then reduce. */
@@ -260,7 +263,8 @@ HEED_API heed_var *heed_op_end(heed_node *node);
 HEED_API heed_tensor heed_out_grad(const heed_node *node); /* gradient of the output, laid out as the output */
 HEED_API heed_grad_dest heed_grad_into(heed_node *node, int i); /* call just before writing operand i's gradient */
 HEED_API bool heed_op_wants(const heed_node *node, int i);      /* would heed_grad_into give a place? */
-HEED_API heed_tensor heed_op_scratch(const heed_node *node, heed_shape shape); /* until the node's backward returns */
+/* Memory until heed_op_end, or until the node's backward returns. */
+HEED_API heed_tensor heed_op_scratch(const heed_node *node, heed_shape shape);
 
 #ifdef __cplusplus
 }

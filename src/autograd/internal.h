@@ -1,0 +1,91 @@
+/* What the tape's files and the ops share. Not installed.
+ *
+ * A root owns a gradient. Its values are one block without gaps; its gradient, when it exists, is a block laid out the
+ * same way, so the gradient of any view is the view with `grad` in the place of `base`. */
+#ifndef HEED_AUTOGRAD_INTERNAL_H
+#define HEED_AUTOGRAD_INTERNAL_H
+
+#include "autograd.h"
+
+struct heed_root {
+    heed_real *base; /* first element of the values */
+    int64_t numel;
+    heed_real *grad; /* NULL until somebody asks for a place to write */
+    bool wants;      /* takes a gradient */
+    bool touched;    /* grad holds something (external roots: see *external.empty) */
+    bool reached;    /* by the running backward pass */
+    bool kept;       /* not released when its node has run */
+    bool released;
+    bool is_external;
+    heed_external external;
+    const uint64_t *version; /* of the values: own_version, another root's, or the external's */
+    uint64_t own_version;
+    const char *kind, *name; /* "output of relu", "leaf", "parameter"; the user's name or NULL */
+};
+
+/* Vars and ids live in slots that keep their address; a dead one has tape NULL, so that a stale pointer is refused. */
+typedef struct {
+    heed_var var;
+    heed_ids ids;
+    const char *kind; /* static text, readable after death */
+} tape_slot;
+enum { SLOTS_PER_CHUNK = 256 };
+typedef struct slot_chunk {
+    struct slot_chunk *next;
+    tape_slot slots[SLOTS_PER_CHUNK];
+} slot_chunk;
+typedef struct {
+    slot_chunk *first, *current;
+    int64_t used;
+} slot_pool;
+
+typedef struct grad_block {
+    struct grad_block *next;
+    heed_real *data;
+    int64_t capacity;
+} grad_block;
+
+struct heed_tape {
+    heed_tape_desc desc;
+    heed_arena *arena;   /* values, nodes, roots, gradients */
+    heed_arena *scratch; /* within one op */
+    slot_pool pools[2];  /* taken in turn, so that vars of the last turn are known to be dead during this one */
+    heed_node **nodes;
+    int64_t n_nodes, nodes_room;
+    struct {
+        const void *key;
+        heed_var *var;
+    } * externals; /* in order of arrival */
+    int64_t n_externals, externals_room;
+    int32_t *external_index; /* hash table over externals: place + 1, 0 = free; room for 2 externals_room */
+    grad_block *free_grads;
+    uint64_t turn;
+    uint32_t step, first_row;
+    bool spent;  /* backward has run */
+    bool failed; /* inside backward: a gradient found no memory */
+    void *slab;
+};
+
+struct heed_node_state {
+    heed_tape *tape;
+    bool wants;
+    uint64_t out_version;
+    uint64_t in_versions[]; /* n_in */
+};
+
+/* tape.c */
+tape_slot *tape_slot_new(heed_tape *tape, const char *kind);
+heed_var *tape_var(heed_tape *tape, heed_root *root, heed_tensor value, const char *kind); /* NULL on failure */
+bool tape_var_usable(const heed_var *v, const char *who, const char *what); /* not NULL, not stale; else an error */
+bool tape_push(heed_tape *tape, heed_node *node);
+heed_root *tape_root(heed_tape *tape, heed_real *base, int64_t numel, const char *kind);
+/* Where draws for a site on this tape's current pass come from; row is that of the first row. */
+heed_rng tape_rng(const heed_tape *tape, const char *site);
+
+/* backward.c */
+heed_real *tape_grad_block(heed_tape *tape, int64_t numel);
+heed_tensor root_grad_view(const heed_root *root, heed_tensor value);
+bool root_has_grad(const heed_root *root);
+const char *root_text(const heed_root *root, char *room, size_t size); /* parameter "fc1.weight" */
+
+#endif
