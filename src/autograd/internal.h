@@ -6,6 +6,7 @@
 #define HEED_AUTOGRAD_INTERNAL_H
 
 #include "autograd.h"
+#include "../tensor/kernels.h"
 
 struct heed_root {
     heed_real *base; /* first element of the values */
@@ -72,6 +73,13 @@ struct heed_node_state {
     uint64_t out_version;
     uint64_t in_versions[]; /* n_in */
 };
+
+/* op.c: what several ops check and do. */
+bool op_broadcast(const heed_op *op, heed_shape a, heed_shape b, heed_shape *out); /* fails in the op's name */
+bool op_ids_usable(const heed_node *node, const heed_ids *ids, const char *what);  /* there, alive, on this tape */
+/* op_elementwise.c: y = f(x), and gx += row(gy, x, y). The constant is kept for backward and is both rows' arg. */
+heed_var *op_unary(const heed_op *op, heed_var *x, k_row *forward, const double *constant);
+bool op_unary_backward(heed_node *node, k_row *row);
 
 /* tape.c */
 tape_slot *tape_slot_new(heed_tape *tape, const char *kind);

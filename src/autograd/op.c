@@ -151,6 +151,30 @@ heed_var *heed_op_end(heed_node *node)
     return node->out;
 }
 
+bool op_broadcast(const heed_op *op, heed_shape a, heed_shape b, heed_shape *out)
+{
+    error_state before = error_take();
+    bool fine = heed_shape_broadcast(a, b, out);
+    (void)error_take();
+    error_put(&before);
+    heed_shape_buffer x, y;
+    return fine ||
+           heed_fail(HEED_BAD_SHAPE, "%s: shapes %s and %s do not broadcast (from the right, sizes must be equal or 1)",
+                     op->name, heed_shape_text(a, &x), heed_shape_text(b, &y));
+}
+
+bool op_ids_usable(const heed_node *node, const heed_ids *ids, const char *what)
+{
+    const char *name = node->op->name;
+    if (!ids)
+        return heed_error_pending() ? false : heed_fail(HEED_BAD_ARGUMENT, "%s: %s is NULL", name, what);
+    if (!ids->tape)
+        return heed_fail(HEED_BAD_STATE, "%s: %s is stale: its tape was reset or rewound", name, what);
+    if (ids->tape != node->state->tape)
+        return heed_fail(HEED_BAD_ARGUMENT, "%s: %s is on another tape than the operands", name, what);
+    return true;
+}
+
 /* ---- in backward ------------------------------------------------------------------------------------------------ */
 
 heed_tensor heed_out_grad(const heed_node *node)
