@@ -23,6 +23,11 @@ bool size_add(int64_t a, int64_t b, int64_t *sum);
 /* Copies text into room, control characters and invalid UTF-8 as \xNN, cut with "..." if too long. For messages. */
 const char *text_clean(char *room, size_t size, const char *text);
 
+/* Visits the rows of a tensor in row-major order: n elements with this stride, the first of them at this position. A
+ * contiguous tensor is one row. Stops at the first visit that returns false, and returns that. */
+typedef bool row_visit(heed_real *row, int64_t stride, int64_t n, int64_t position, void *arg);
+bool tensor_rows(heed_tensor t, row_visit *visit, void *arg);
+
 /* Moves the pending error of this thread out, or in again: how the shard runner carries one from a worker. */
 typedef struct {
     heed_error_kind kind;
