@@ -117,11 +117,13 @@ HEED_API heed_var *heed_embedding_forward(const heed_embedding *m, const heed_id
 /* Adds the code of positions first, first + 1, ... to x [B, T, D]. Sinusoidal: "Attention Is All You Need", 3.5:
  * sin(p / 10000^(2i/D)) at 2i, cos at 2i+1. Learned: a table of `count` rows; a position beyond it is an error. */
 typedef struct {
-    heed_param *weight; /* NULL: sinusoidal */
+    heed_param *weight;     /* NULL: sinusoidal */
+    const heed_real *table; /* sinusoidal: the codes of positions 0 .. count-1, ready made; NULL: none */
+    int64_t count, dim;
 } heed_positions;
 typedef struct {
     bool learned;
-    int64_t count, dim; /* needed when learned */
+    int64_t count, dim; /* needed when learned. Sinusoidal with dim: the first count codes (0: 512) are made once */
 } heed_positions_desc;
 HEED_API heed_positions heed_positions_make(heed_params *params, const char *name, heed_positions_desc desc);
 HEED_API heed_var *heed_positions_forward(const heed_positions *m, heed_var *x, int64_t first);
@@ -153,6 +155,7 @@ typedef struct {
     int64_t d_model, ffn;
     heed_activation activation;
     double dropout;
+    bool no_bias;
 } heed_ffn_desc;
 /* Parameters prefix.linear1.weight, ... */
 HEED_API heed_ffn heed_ffn_make(heed_params *params, const char *prefix, heed_ffn_desc desc);
@@ -328,7 +331,7 @@ typedef struct {
 } heed_decode_desc;
 /* Greedy: the most probable next token (the lowest id of equals) until <eos> or max_length.
  * src row-major [rows, src_length], lengths [rows]. out [rows, max_length] and out_lengths [rows] receive the tokens
- * without <eos>. The tape is used in eval and no-grad mode and given back as it was. */
+ * without <eos>; what is left of a row of out is <eos>. The tape is used in eval and no-grad mode and given back as it was. */
 HEED_CHECKED bool heed_decode_greedy(const heed_transformer *m, heed_tape *tape, const int32_t *src,
                                      const int32_t *lengths, int64_t rows, int64_t src_length, heed_decode_desc desc,
                                      int32_t *out, int32_t *out_lengths);
