@@ -77,6 +77,7 @@ HEED_API int64_t heed_tape_length(const heed_tape *tape);    /* nodes recorded *
 HEED_API heed_var *heed_input(heed_tape *tape, heed_shape shape, const heed_real *data); /* copied; no gradient */
 HEED_API heed_var *heed_leaf(heed_tape *tape, heed_shape shape, const heed_real *data);  /* copied; with gradient */
 HEED_API heed_ids *heed_input_ids(heed_tape *tape, heed_shape shape, const int32_t *data); /* copied */
+HEED_API heed_ids *heed_new_ids(heed_tape *tape, heed_shape shape, int32_t **values);       /* yours to fill in at once */
 HEED_API heed_var *heed_detach(heed_var *v); /* the same values, no gradient through it */
 HEED_API heed_var *heed_named(heed_var *v, const char *name); /* for error messages; copied; returns v */
 
@@ -258,6 +259,9 @@ HEED_API heed_var *heed_op_output(heed_node *node, heed_shape shape); /* values 
 /* The output lies in memory with these axes outermost first: order { 0, 2, 1, 3 } stores axis 2 before axis 1. */
 HEED_API heed_var *heed_op_output_ordered(heed_node *node, heed_shape shape, const int *order);
 HEED_API void *heed_op_save(heed_node *node, int64_t bytes); /* memory that lives until backward */
+/* A second result without a gradient (attention weights); values not set. */
+HEED_API heed_var *heed_op_extra(heed_node *node, heed_shape shape);
+HEED_API heed_rng heed_op_rng(const heed_node *node, const char *site); /* of this pass; row is that of the first row */
 HEED_API heed_var *heed_op_end(heed_node *node);
 /* In backward: */
 HEED_API heed_tensor heed_out_grad(const heed_node *node); /* gradient of the output, laid out as the output */

@@ -121,6 +121,22 @@ heed_var *heed_op_output_ordered(heed_node *node, heed_shape shape, const int *o
     return heed_tensor_ok(out->value) ? out : NULL;
 }
 
+heed_var *heed_op_extra(heed_node *node, heed_shape shape)
+{
+    heed_tape *tape = node->state->tape;
+    heed_tensor value = heed_tensor_new(tape->arena, shape);
+    if (!heed_tensor_ok(value))
+        return NULL;
+    int64_t numel = heed_tensor_numel(value);
+    mark_unwritten(value, numel);
+    return tape_var(tape, tape_root(tape, value.data, numel, node->op->name), value, node->op->name);
+}
+
+heed_rng heed_op_rng(const heed_node *node, const char *site)
+{
+    return tape_rng(node->state->tape, site);
+}
+
 void *heed_op_save(heed_node *node, int64_t bytes)
 {
     return node ? node->saved = heed_arena_alloc(node->state->tape->arena, bytes) : NULL;

@@ -32,22 +32,35 @@ heed_var *heed_leaf(heed_tape *tape, heed_shape shape, const heed_real *data)
     return enter(tape, shape, data, "leaf", true);
 }
 
+heed_ids *heed_new_ids(heed_tape *tape, heed_shape shape, int32_t **values)
+{
+    int64_t numel = heed_shape_check(shape) ? heed_shape_numel(shape) : -1;
+    *values = NULL;
+    if (numel < 0)
+        return NULL;
+    if (!tape) {
+        heed_fail(HEED_BAD_ARGUMENT, "new_ids: tape is NULL");
+        return NULL;
+    }
+    *values = heed_arena_alloc(tape->arena, numel * (int64_t)sizeof **values);
+    tape_slot *slot = *values ? tape_slot_new(tape, "ids") : NULL;
+    if (!slot)
+        return NULL;
+    slot->ids = (heed_ids){ .tape = tape, .shape = shape, .data = *values };
+    return &slot->ids;
+}
+
 heed_ids *heed_input_ids(heed_tape *tape, heed_shape shape, const int32_t *data)
 {
+    int32_t *values;
     if (!tape || !data) {
         heed_fail(HEED_BAD_ARGUMENT, "input_ids: %s is NULL", tape ? "data" : "tape");
         return NULL;
     }
-    int64_t numel = heed_shape_check(shape) ? heed_shape_numel(shape) : -1;
-    if (numel < 0)
-        return NULL;
-    int32_t *copy = heed_arena_alloc(tape->arena, numel * (int64_t)sizeof *copy);
-    tape_slot *slot = copy ? tape_slot_new(tape, "ids") : NULL;
-    if (!slot)
-        return NULL;
-    memcpy(copy, data, (size_t)numel * sizeof *copy);
-    slot->ids = (heed_ids){ .tape = tape, .shape = shape, .data = copy };
-    return &slot->ids;
+    heed_ids *ids = heed_new_ids(tape, shape, &values);
+    if (ids)
+        memcpy(values, data, (size_t)heed_shape_numel(shape) * sizeof *data);
+    return ids;
 }
 
 heed_var *heed_detach(heed_var *v)
