@@ -16,6 +16,14 @@ enum { K_MAP_INPUTS = 4 };
 void k_map(heed_tensor out, heed_real beta, k_row *row, const heed_tensor *in, int n_in, const void *arg);
 
 /* ---- k_random.c -------------------------------------------------------------------------------------------------- */
+enum { PHILOX_ROUNDS = 10 };
+static const uint32_t PHILOX_M0 = 0xD2511F53, PHILOX_M1 = 0xCD9E8D57; /* multipliers */
+static const uint32_t PHILOX_W0 = 0x9E3779B9, PHILOX_W1 = 0xBB67AE85; /* key steps */
+
+/* One block of Philox4x32-10, and the key of a generator: rng.c. */
+void rng_philox(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2]);
+void rng_key(heed_rng rng, uint32_t key[2]);
+
 /* out[i] = random bits at index first + i of rng, the same as heed_rng_bits. */
 void k_random_bits(uint32_t *out, heed_rng rng, uint64_t first, int64_t n);
 
@@ -24,5 +32,28 @@ void k_random_bits(uint32_t *out, heed_rng rng, uint64_t first, int64_t n);
  * all three; a c with stride 0 is summed into, in order). One thread. Transposes and heads cost no copy as long as one
  * of the last two axes has stride 1. */
 bool k_gemm(heed_arena *scratch, heed_tensor c, double beta, double alpha, heed_tensor a, heed_tensor b);
+
+/* ---- k_optim.c: pieces of a parameter slab, one thread ----------------------------------------------------------- */
+double k_sum_squares(const heed_real *x, int64_t n);
+/* out = beta out + scale x */
+void k_add_scaled(heed_real *restrict out, heed_real beta, heed_real scale, const heed_real *restrict x, int64_t n);
+/* One step's constants; the formulas are in k_optim.c. */
+typedef struct {
+    heed_real clip; /* factor of the gradient */
+    heed_real keep; /* 1 - lr decay */
+    heed_real l2;   /* coupled decay */
+    heed_real beta1, one_less_beta1, beta2, one_less_beta2;
+    heed_real rate;   /* lr / (1 - beta1^t) */
+    heed_real unbias; /* 1 / sqrt(1 - beta2^t) */
+    heed_real eps;
+} k_adamw_rates;
+void k_adamw(heed_real *restrict x, heed_real *restrict m, heed_real *restrict v, const heed_real *restrict g,
+             int64_t n, const k_adamw_rates *rates);
+typedef struct {
+    heed_real clip, l2, momentum, rate;
+    bool nesterov;
+} k_sgd_rates;
+void k_sgd(heed_real *restrict x, heed_real *restrict m, const heed_real *restrict g, int64_t n,
+           const k_sgd_rates *rates); /* m NULL: no momentum */
 
 #endif

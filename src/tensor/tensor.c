@@ -228,17 +228,25 @@ static heed_tensor without_repeats(heed_tensor t)
     return t;
 }
 
+bool tensor_writable(heed_tensor t, const char *op)
+{
+    heed_shape_buffer text;
+    if (!usable(t, op))
+        return false;
+    if (!heed_shape_equal(t.shape, without_repeats(t).shape))
+        return heed_fail(HEED_BAD_ARGUMENT, "%s: the target %s is a broadcast view, its elements overlap", op,
+                         heed_shape_text(t.shape, &text));
+    return true;
+}
+
 bool heed_tensor_copy(heed_tensor to, heed_tensor from)
 {
     heed_shape_buffer a, b;
-    if (!usable(to, "tensor_copy") || !usable(from, "tensor_copy"))
+    if (!tensor_writable(to, "tensor_copy") || !usable(from, "tensor_copy"))
         return false;
     if (!heed_shape_equal(to.shape, from.shape))
         return heed_fail(HEED_BAD_SHAPE, "tensor_copy: the shapes differ: to %s, from %s; hint: broadcast the source",
                          heed_shape_text(to.shape, &a), heed_shape_text(from.shape, &b));
-    if (!heed_shape_equal(to.shape, without_repeats(to).shape))
-        return heed_fail(HEED_BAD_ARGUMENT, "tensor_copy: the target %s is a broadcast view, its elements overlap",
-                         heed_shape_text(to.shape, &a));
     k_map(to, 0, copy_row, &from, 1, NULL);
     return true;
 }
