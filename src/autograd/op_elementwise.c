@@ -90,16 +90,9 @@ ROW(add_row)
         out[i] = in[0][i] + in[1][i];
 }
 
-ROW(copy_row)
-{
-    (void)arg;
-    for (int64_t i = 0; i < n; i++)
-        out[i] = in[0][i];
-}
-
 static bool add_backward(heed_node *node)
 {
-    return binary_backward(node, copy_row, copy_row);
+    return binary_backward(node, k_copy_row, k_copy_row);
 }
 static const heed_op add_op = { .name = "add", .backward = add_backward };
 heed_var *heed_add(heed_var *a, heed_var *b)
@@ -126,7 +119,7 @@ ROW(negated_row)
 
 static bool sub_backward(heed_node *node)
 {
-    return binary_backward(node, copy_row, negated_row);
+    return binary_backward(node, k_copy_row, negated_row);
 }
 static const heed_op sub_op = { .name = "sub", .backward = sub_backward };
 heed_var *heed_sub(heed_var *a, heed_var *b)

@@ -90,13 +90,6 @@ static heed_tensor as_rows(heed_node *node, heed_tensor t)
     return heed_tensor_reshape(copy, rows);
 }
 
-static void row_copy(heed_real *out, const heed_real *const *in, int64_t n, const void *arg)
-{
-    (void)arg;
-    for (int64_t i = 0; i < n; i++)
-        out[i] = in[0][i];
-}
-
 static bool affine_backward(heed_node *node)
 {
     heed_arena *scratch = node->state->tape->scratch;
@@ -115,7 +108,7 @@ static bool affine_backward(heed_node *node)
         if (gb.view.data && gb.beta == 0 && !heed_tensor_fill(gb.view, 0))
             return false;
         if (gb.view.data)
-            k_map(heed_tensor_broadcast(gb.view, rows.shape), 1, row_copy, &rows, 1, NULL);
+            k_map(heed_tensor_broadcast(gb.view, rows.shape), 1, k_copy_row, &rows, 1, NULL);
     }
     heed_grad_dest gx = heed_grad_into(node, 0); /* gx += g w */
     if (!gx.view.data)

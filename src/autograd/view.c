@@ -9,20 +9,13 @@ static heed_var *view(heed_var *x, heed_tensor value)
     return heed_tensor_ok(value) ? tape_var(x->tape, x->root, value, "view") : NULL;
 }
 
-static void row_copy(heed_real *out, const heed_real *const *in, int64_t n, const void *arg)
-{
-    (void)arg;
-    for (int64_t i = 0; i < n; i++)
-        out[i] = in[0][i];
-}
-
 static bool reshape_backward(heed_node *node)
 {
     heed_grad_dest x = heed_grad_into(node, 0);
     if (!x.view.data)
         return true;
     heed_tensor g = heed_tensor_reshape(heed_out_grad(node), x.view.shape); /* the output is row-major: always a view */
-    k_map(x.view, x.beta, row_copy, &g, 1, NULL);
+    k_map(x.view, x.beta, k_copy_row, &g, 1, NULL);
     return heed_tensor_ok(g);
 }
 
@@ -71,7 +64,7 @@ heed_var *heed_reshape(heed_var *x, heed_shape shape)
     if (!(node = heed_op_begin(&reshape_op, in, 1)) || !heed_op_output(node, shape))
         return NULL;
     heed_tensor out = heed_tensor_reshape(node->out->value, x->value.shape);
-    k_map(out, 0, row_copy, &x->value, 1, NULL);
+    k_map(out, 0, k_copy_row, &x->value, 1, NULL);
     return heed_op_end(node);
 }
 

@@ -10,6 +10,7 @@
 /* ---- k_map.c: elementwise, over any strides -------------------------------------------------------------------- */
 /* One stretch: out[i] = f(in[0][i], in[1][i], ...), i < n. All arrays contiguous; out is not an input. */
 typedef void k_row(heed_real *out, const heed_real *const *in, int64_t n, const void *arg);
+void k_copy_row(heed_real *out, const heed_real *const *in, int64_t n, const void *arg); /* out = in[0] */
 enum { K_MAP_INPUTS = 4 };
 /* out = f(in...) + beta out, element by element. All tensors have out's shape; out may have stride 0, and then sums
  * (beta must be 1). in may have any strides. */
@@ -55,5 +56,27 @@ typedef struct {
 } k_sgd_rates;
 void k_sgd(heed_real *restrict x, heed_real *restrict m, const heed_real *restrict g, int64_t n,
            const k_sgd_rates *rates); /* m NULL: no momentum */
+
+/* ---- k_attention.c: softmax(scale q kᵀ + bias) v, forward and backward ------------------------------------------- */
+typedef struct {
+    heed_tensor q, k, v; /* [B, Tq, H, d], [B, Tk, H, d], [B, Tk, H, e]; the last axis has stride 1 */
+    bool causal;
+    const int32_t *key_lengths; /* [B] or NULL */
+    const int32_t *allowed;     /* [allowed_rows, allowed_heads, Tq, Tk], each B or 1, H or 1; or NULL */
+    int64_t allowed_rows, allowed_heads;
+    heed_tensor bias;  /* [B or 1, H or 1, Tq, Tk]; data NULL: none */
+    heed_tensor gates; /* [B, H], strides may be 0; data NULL: none */
+    heed_real scale;
+    double dropout;
+    heed_rng rng;
+} k_attention;
+typedef struct {
+    heed_tensor out;                  /* the output's gradient, [B, Tq, H, e] */
+    heed_tensor q, k, v, bias, gates; /* += here, shaped and strided as above; data NULL: not wanted */
+} k_attention_grads;
+int64_t k_attention_scratch(const k_attention *a); /* numbers of scratch both passes need */
+/* out [B, Tq, H, e], lse [B, H, Tq] log-sum-exp of each row, weights [B, H, Tq, Tk] or NULL */
+void k_attention_forward(heed_tensor out, heed_real *lse, heed_real *weights, const k_attention *a, heed_real *scratch);
+void k_attention_backward(const k_attention_grads *to, const heed_real *lse, const k_attention *a, heed_real *scratch);
 
 #endif
