@@ -38,6 +38,7 @@ bool k_gemm(heed_arena *scratch, heed_tensor c, double beta, double alpha, heed_
 double k_sum_squares(const heed_real *x, int64_t n);
 /* out = beta out + scale x */
 void k_add_scaled(heed_real *restrict out, heed_real beta, heed_real scale, const heed_real *restrict x, int64_t n);
+void k_scale(heed_real *x, heed_real factor, int64_t n); /* x = factor x */
 /* One step's constants; the formulas are in k_optim.c. */
 typedef struct {
     heed_real clip; /* factor of the gradient */
@@ -55,7 +56,7 @@ typedef struct {
     bool nesterov;
 } k_sgd_rates;
 void k_sgd(heed_real *restrict x, heed_real *restrict m, const heed_real *restrict g, int64_t n,
-           const k_sgd_rates *rates); /* m NULL: no momentum */
+           const k_sgd_rates *rates);
 
 /* ---- k_attention.c: softmax(scale q kᵀ + bias) v, forward and backward ------------------------------------------- */
 typedef struct {
@@ -78,5 +79,71 @@ int64_t k_attention_scratch(const k_attention *a); /* numbers of scratch both pa
 /* out [B, Tq, H, e], lse [B, H, Tq] log-sum-exp of each row, weights [B, H, Tq, Tk] or NULL */
 void k_attention_forward(heed_tensor out, heed_real *lse, heed_real *weights, const k_attention *a, heed_real *scratch);
 void k_attention_backward(const k_attention_grads *to, const heed_real *lse, const k_attention *a, heed_real *scratch);
+
+/* ---- k_softmax.c: each row of [rows, n] by itself; all arrays contiguous ------------------------------------------ */
+/* A row of only -inf gives zeros (log: -inf) and no gradient; NaN anywhere in a row makes all of it NaN. y may be x. */
+void k_softmax(heed_real *y, const heed_real *x, int64_t rows, int64_t n);
+void k_log_softmax(heed_real *y, const heed_real *x, int64_t rows, int64_t n);
+/* dx = (gradient for x) + beta dx; dx may be dy, with beta 0 */
+void k_softmax_grad(heed_real *dx, heed_real beta, const heed_real *dy, const heed_real *y, int64_t rows, int64_t n);
+void k_log_softmax_grad(heed_real *dx, heed_real beta, const heed_real *dy, const heed_real *y, int64_t rows,
+                        int64_t n);
+
+/* ---- k_norm.c: layer norm and RMS norm ----------------------------------------------------------------------------- */
+typedef struct {
+    const heed_real *x;             /* [rows, n] */
+    const heed_real *weight, *bias; /* [n], or NULL: 1 and 0 */
+    int64_t rows, n;
+    double eps;
+    bool rms; /* the mean is not taken off */
+} k_norm;
+/* x^ = ((x - mean) - rest) scale; mean + rest is the mean to twice the precision */
+typedef struct {
+    heed_real mean, rest, scale;
+} k_norm_row;
+/* y [rows, n], stats [rows] */
+void k_norm_forward(heed_real *y, k_norm_row *stats, const k_norm *norm);
+/* dx [rows, n] = gradient + beta dx; dweight [n] and dbias [n] overwritten; NULL: not wanted */
+void k_norm_backward(heed_real *dx, heed_real beta, heed_real *dweight, heed_real *dbias, const heed_real *dy,
+                     const k_norm_row *stats, const k_norm *norm);
+
+/* ---- k_loss.c ------------------------------------------------------------------------------------------------------ */
+typedef struct {
+    const heed_real *logits; /* [rows, classes] */
+    const int32_t *labels;   /* [rows], each below classes or ignored */
+    int64_t rows, classes;
+    double smoothing;
+    bool has_ignore;
+    int32_t ignore;
+} k_cross_entropy;
+typedef struct {
+    heed_real top, inverse; /* softmax = exp(x - top) inverse */
+} k_cross_entropy_row;
+/* Sum of the losses of the rows that count; stats [rows]. */
+double k_cross_entropy_forward(k_cross_entropy_row *stats, const k_cross_entropy *ce);
+/* dx [rows, classes] = factor gradient + beta dx */
+void k_cross_entropy_backward(heed_real *dx, heed_real beta, heed_real factor, const k_cross_entropy_row *stats,
+                              const k_cross_entropy *ce);
+double k_squared_distance(const heed_real *a, const heed_real *b, int64_t n);
+
+/* ---- k_reduce.c: over any axes and strides ------------------------------------------------------------------------- */
+/* out has x's rank; its size 1 where it is summed over. out = scale (sum of x), accumulated in double. */
+void k_sum(heed_tensor out, double scale, heed_tensor x);
+/* out likewise = the largest; at[i] is where out's i-th element (row-major) lies in x, as an offset from x.data. The
+ * first of equals in x's row-major order; NaN is larger than all. x is not empty. */
+void k_max(heed_tensor out, int64_t *at, heed_tensor x);
+
+/* ---- k_index.c ----------------------------------------------------------------------------------------------------- */
+/* out [count, D] = rows of table [V, D]; ids in 0..V-1 */
+void k_embed(heed_real *out, heed_tensor table, const int32_t *ids, int64_t count);
+/* dtable [V, D] += rows of dy [count, D], in order; none for id `skip` (-1: all) */
+void k_embed_grad(heed_tensor dtable, const heed_real *dy, const int32_t *ids, int64_t count, int64_t skip);
+/* out (shape of ids, contiguous): along axis, out[.. i ..] = x[.. ids[.. i ..] ..] */
+void k_gather(heed_tensor out, heed_tensor x, int axis, const int32_t *ids);
+void k_gather_grad(heed_tensor dx, heed_tensor dy, int axis, const int32_t *ids); /* dx[.. ids[.. i ..] ..] += dy[.. i ..] */
+
+/* ---- k_dropout.c --------------------------------------------------------------------------------------------------- */
+/* mask[i] = 0 with probability p, else 1 / (1 - p): the draw at index (line << 32) + i of rng, whose row is set. */
+void k_dropout_line(heed_real *mask, heed_rng rng, uint32_t line, int64_t n, double p);
 
 #endif
