@@ -3,7 +3,24 @@
 #   float, double    the libraries libheed and libheed64        asan, asan64    the same with HEED_DEBUG, ASan and UBSan
 #
 # CC=clang builds into build/clang, so the trees of two compilers live side by side. PORTABLE=1 leaves out -march=native,
-# WERROR=1 turns warnings into errors. A tree whose flags change is built anew.
+# WERROR=1 turns warnings into errors, V=1 shows the commands. A tree whose flags change is built anew.
+#
+# Targets (`make help` prints these lines):
+#: all          both libraries and the programs, in build/
+#: demo         train a small translator, then translate held-out sentences
+#: test         the test programs in float and double, and the quick scripts (3 minutes)
+#: check        everything CI runs: gcc and clang, sanitizers, lint, format, install, a demo (20 minutes)
+#: check-long   check's sweeps: long tests, every planted fault, the PyTorch twin if it is installed
+#: gradcheck    every op and layer against finite differences, in double
+#: asan         the tests with ASan, UBSan and leak detection
+#: bench        the benchmarks
+#: golden       build/golden, which compares a folder of reference numbers
+#: fmt          clang-format every C file
+#: lint         the rules of the house: arrows, sizes, symbols, forbidden words
+#: install      libraries, headers and pkg-config files, under PREFIX=/usr/local and DESTDIR=
+#: uninstall    what install put there, and the folders it made
+#: clean        remove build/
+#: help         this list
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -24,11 +41,14 @@ TESTS    := $(wildcard tests/test_*.c)
 # Programs of the float library, and of the double one: those that check gradients.
 PROGRAMS64 := $(if $(GOLDEN),golden) $(filter own_op,$(SINGLE:examples/%.c=%))
 PROGRAMS   := $(if $(TOY),translate_toy) $(filter-out $(PROGRAMS64),$(SINGLE:examples/%.c=%))
+# Scripts that make test runs. The others have a target of their own.
+SCRIPTS  := $(filter-out tests/run.sh tests/faults.sh tests/readme.sh tests/lint_test.sh tests/long_%, \
+              $(wildcard tests/*.sh))
 
 PACKAGES := openblas jansson libutf8proc
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wpointer-arith -Wcast-qual \
             -Wvla -Wformat=2 $(if $(WERROR),-Werror)
-OPTIMISE := -O3 -ffp-contract=fast $(if $(PORTABLE),,-march=native)
+OPTIMISE := -O3 -ffp-contract=fast -fno-trapping-math $(if $(PORTABLE),,-march=native)
 SANITISE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all -DHEED_DEBUG
 COMPILE  := $(CC) -std=c11 -D_DEFAULT_SOURCE $(WARNINGS) -fopenmp -fPIC -fno-semantic-interposition \
             -fvisibility=hidden -Isrc -I$(BUILD)/gen $(shell pkg-config --cflags $(PACKAGES)) $(CFLAGS)
@@ -43,6 +63,8 @@ double_name  := libheed64
 asan_name    := libheed
 asan64_name  := libheed64
 
+show = $(if $(V),,@printf '  %-6s %s\n' $1 $@ &&)
+
 all: libs programs
 libs: $(foreach f,float double,$(BUILD)/$f/$($f_name).a $(BUILD)/$f/$($f_name).so.$(VERSION))
 programs: $(PROGRAMS:%=$(BUILD)/%) $(PROGRAMS64:%=$(BUILD)/%)
@@ -50,7 +72,7 @@ golden: $(BUILD)/golden
 
 # ---- one flavour, $1 -------------------------------------------------------------------------------------------------
 # heed.a holds the objects as they are: for tests, which may use hidden names. In libheed.a they are one object whose
-# hidden names are local, so that libheed.a and libheed64.a fit into one program. Everything is relative to the root:
+# hidden names are local, so that libheed.a and libheed64.a fit into one program. Paths are relative to the root:
 # src/tensor/rng.c becomes build/float/src/tensor/rng.o.
 define flavour
 $1_objects := $$(SOURCES:%.c=$(BUILD)/$1/%.o)
@@ -58,7 +80,7 @@ $1_library := $(BUILD)/$1/$($1_name).a
 
 $(BUILD)/$1/%.o: %.c $(BUILD)/$1/flags | $(BUILD)/gen/names64.h
 	@mkdir -p $$(@D)
-	$(COMPILE) $($1_flags) -MMD -MP -c -o $$@ $$<
+	$$(call show,CC) $(COMPILE) $($1_flags) -MMD -MP -c -o $$@ $$<
 
 $(BUILD)/$1/flags: FORCE
 	@mkdir -p $$(@D)
@@ -66,25 +88,27 @@ $(BUILD)/$1/flags: FORCE
 
 $(BUILD)/$1/heed.a: $$($1_objects)
 	@rm -f $$@
-	ar rcs $$@ $$^
+	$$(call show,AR) ar rcs $$@ $$^
 $$($1_library): $$($1_objects)
 	@rm -f $$@
-	ld -r -o $$(@:.a=.o) $$^
-	objcopy --localize-hidden $$(@:.a=.o)
-	ar rcs $$@ $$(@:.a=.o)
+	@ld -r -o $$(@:.a=.o) $$^ && objcopy --localize-hidden $$(@:.a=.o)
+	$$(call show,AR) ar rcs $$@ $$(@:.a=.o)
 $(BUILD)/$1/$($1_name).so.$(VERSION): $$($1_objects)
-	$(CC) $($1_flags) -shared -Wl,-soname,$($1_name).so.$(SONUMBER) -Wl,-Bsymbolic-functions -Wl,--no-undefined \
-	    -o $$@ $$^ $(LIBS)
+	$$(call show,LINK) $(CC) $($1_flags) -shared -Wl,-soname,$($1_name).so.$(SONUMBER) -Wl,-Bsymbolic-functions \
+	    -Wl,--no-undefined -o $$@ $$^ $(LIBS)
 
 $(BUILD)/$1/tests/%: $(BUILD)/$1/tests/%.o $(BUILD)/$1/heed.a
-	$(CC) $($1_flags) -o $$@ $$^ -lcmocka $(LIBS)
+	$$(call show,LINK) $(CC) $($1_flags) -o $$@ $$^ -lcmocka $(LIBS)
 
 $(BUILD)/$1/bin/translate_toy: $$(TOY:%.c=$(BUILD)/$1/%.o)
 $(BUILD)/$1/bin/golden: $$(GOLDEN:%.c=$(BUILD)/$1/%.o)
 $$(SINGLE:examples/%.c=$(BUILD)/$1/bin/%): $(BUILD)/$1/bin/%: $(BUILD)/$1/examples/%.o
 $(BUILD)/$1/bin/%: $$($1_library)
 	@mkdir -p $$(@D)
-	$(CC) $($1_flags) -o $$@ $$(filter %.o,$$^) $$($1_library) $(LIBS)
+	$$(call show,LINK) $(CC) $($1_flags) -o $$@ $$(filter %.o,$$^) $$($1_library) $(LIBS)
+
+$1_tests: $$(TESTS:%.c=$(BUILD)/$1/%)
+.PHONY: $1_tests
 
 -include $$(patsubst %.c,$(BUILD)/$1/%.d,$$(SOURCES) $$(TOY) $$(GOLDEN) $$(SINGLE) $$(TESTS))
 endef
@@ -92,17 +116,59 @@ $(foreach f,$(FLAVOURS),$(eval $(call flavour,$f)))
 
 $(BUILD)/gen/names64.h: tools/names64.sh $(HEADERS)
 	@mkdir -p $(@D)
-	tools/names64.sh $(HEADERS) > $@.new && mv $@.new $@
+	$(call show,GEN) tools/names64.sh $(HEADERS) > $@.new && mv $@.new $@
 
 $(PROGRAMS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/float/bin/%
-	ln -f $< $@
+	@ln -f $< $@
 $(PROGRAMS64:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/double/bin/%
-	ln -f $< $@
+	@ln -f $< $@
+
+# ---- tests ------------------------------------------------------------------------------------------------------------
+# Scripts find the programs in $$BIN.
+test: programs float_tests double_tests
+	@BIN=$(BUILD) tests/run.sh $(TESTS:%.c=$(BUILD)/float/%) $(TESTS:%.c=$(BUILD)/double/%) $(SCRIPTS)
+
+gradcheck: double_tests
+	@tests/run.sh $(patsubst %.c,$(BUILD)/double/%,$(filter tests/test_gradients%,$(TESTS)))
+
+asan: asan_tests asan64_tests $(PROGRAMS:%=$(BUILD)/asan/bin/%) $(PROGRAMS64:%=$(BUILD)/asan64/bin/%)
+	@mkdir -p $(BUILD)/asan/programs
+	@ln -f $(PROGRAMS:%=$(BUILD)/asan/bin/%) $(PROGRAMS64:%=$(BUILD)/asan64/bin/%) $(BUILD)/asan/programs
+	@BIN=$(BUILD)/asan/programs tests/run.sh $(TESTS:%.c=$(BUILD)/asan/%) $(TESTS:%.c=$(BUILD)/asan64/%) $(SCRIPTS)
+
+check:
+	@tools/check.sh
+check-long:
+	@tools/check.sh long
+
+lint: $(BUILD)/float/libheed.so.$(VERSION) $(BUILD)/double/libheed64.so.$(VERSION)
+	@tools/lint.sh . $^
+
+fmt:
+	clang-format -i $(C_FILES)
+fmt-check:
+	@clang-format --dry-run --Werror $(C_FILES)
+C_FILES = $(wildcard src/*.h src/*/*.[ch] examples/*.[ch] examples/*/*.[ch] tests/*.[ch] tests/*/*.[ch] bench/*.[ch])
+
+# ---- running, installing ----------------------------------------------------------------------------------------------
+demo: $(BUILD)/translate_toy
+	$(BUILD)/translate_toy demo
+
+bench:
+	@if [ -x bench/run.sh ]; then $(MAKE) --no-print-directory all && bench/run.sh; else echo 'bench: none yet'; fi
+
+install: libs
+	@BUILD=$(BUILD) VERSION=$(VERSION) LIBS='$(LIBS)' tools/install.sh install '$(DESTDIR)' '$(PREFIX)' $(HEADERS)
+uninstall:
+	@tools/install.sh uninstall '$(DESTDIR)' '$(PREFIX)'
 
 clean:
 	rm -rf build
+help:
+	@sed -n 's/^#: //p' Makefile
 
 FORCE:
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all libs programs golden clean FORCE
+.PHONY: all libs programs golden test gradcheck asan check check-long lint fmt fmt-check demo bench install uninstall \
+        clean help FORCE
