@@ -331,7 +331,8 @@ typedef struct {
 } heed_decode_desc;
 /* Greedy: the most probable next token (the lowest id of equals) until <eos> or max_length.
  * src row-major [rows, src_length], lengths [rows]. out [rows, max_length] and out_lengths [rows] receive the tokens
- * without <eos>; what is left of a row of out is <eos>. The tape is used in eval and no-grad mode and given back as it was. */
+ * without <eos>; what is left of a row of out is <eos>. lengths NULL: all of src. The tape is used in eval and no-grad
+ * mode and given back as it was. */
 HEED_CHECKED bool heed_decode_greedy(const heed_transformer *m, heed_tape *tape, const int32_t *src,
                                      const int32_t *lengths, int64_t rows, int64_t src_length, heed_decode_desc desc,
                                      int32_t *out, int32_t *out_lengths);

@@ -1,0 +1,37 @@
+/* What the files of the layers room share. Not installed. */
+#ifndef HEED_LAYERS_INTERNAL_H
+#define HEED_LAYERS_INTERNAL_H
+
+#include "layers.h"
+#include "../tensor/internal.h"
+
+/* Per decoder layer: the keys and values of its own tokens so far, and those of the encoder's output. */
+struct heed_decode_cache {
+    int64_t layers;
+    heed_cache *self, *cross; /* [layers] */
+};
+
+/* ---- layer.c ----------------------------------------------------------------------------------------------------- */
+/* The zero init in a descriptor means "this layer's usual one". */
+bool init_is_default(heed_init init);
+/* Each fails with a message that begins with the layer's kind and name. name may be NULL. */
+bool dropout_check(const char *layer, const char *name, const char *field, double p); /* 0 <= p < 1 */
+bool shared_check(const char *layer, const char *name, const heed_param *weight, heed_shape shape);
+/* The sizes and rates of an encoder or decoder layer. */
+bool layer_check(const char *layer, const char *name, heed_layer_desc desc);
+/* What an encoder or decoder layer asks of its parts. */
+heed_attention_desc layer_attention(heed_layer_desc desc);
+heed_ffn_desc layer_ffn(heed_layer_desc desc);
+heed_norm_desc layer_norm(heed_layer_desc desc);
+/* Memory for n layers of `size` bytes, zeroed; the name of the i-th, "name.layers.i"; and whether there are any. */
+void *stack_layers(heed_params *params, const char *stack, const char *name, int n, size_t size);
+const char *stack_name(heed_params *params, const char *name, int i);
+bool stack_made(const char *stack, int n);
+/* The tape a forward builds on: its operand's. tape: &x->tape, or NULL if x is. NULL with a message if the layer was
+ * not made or the operand is missing or stale. */
+heed_tape *layer_tape(const char *layer, const heed_param *weight, heed_tape *const *tape);
+/* Enters into the call what the trace wants of layer i of n at this place; the gates of all layers are [n, heads]. */
+bool trace_into(heed_attention_call *call, const heed_trace *trace, heed_attention_type type, int i, int n,
+                int64_t heads);
+
+#endif
