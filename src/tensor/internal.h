@@ -27,6 +27,8 @@ const char *text_clean(char *room, size_t size, const char *text);
  * contiguous tensor is one row. Stops at the first visit that returns false, and returns that. */
 typedef bool row_visit(heed_real *row, int64_t stride, int64_t n, int64_t position, void *arg);
 bool tensor_rows(heed_tensor t, row_visit *visit, void *arg);
+/* The same with the repeated axes (stride 0) at size 1, so that every element appears once. */
+heed_tensor tensor_without_repeats(heed_tensor t);
 /* False and an error if t is a failed tensor, or a broadcast view, which has no elements of its own to write to. */
 bool tensor_writable(heed_tensor t, const char *op);
 

@@ -15,6 +15,7 @@ enum { K_MAP_INPUTS = 4 };
 /* out = f(in...) + beta out, element by element. All tensors have out's shape; out may have stride 0, and then sums
  * (beta must be 1). in may have any strides. */
 void k_map(heed_tensor out, heed_real beta, k_row *row, const heed_tensor *in, int n_in, const void *arg);
+k_row k_copy; /* out = in[0] */
 
 /* ---- k_random.c -------------------------------------------------------------------------------------------------- */
 enum { PHILOX_ROUNDS = 10 };
@@ -32,6 +33,7 @@ void k_random_bits(uint32_t *out, heed_rng rng, uint64_t first, int64_t n);
 /* c [..., M, N] = alpha a [..., M, K] b [..., K, N] + beta c. Leading axes of a and b equal c's (stride 0 allowed in
  * all three; a c with stride 0 is summed into, in order). One thread. Transposes and heads cost no copy as long as one
  * of the last two axes has stride 1. */
+void k_gemm_start(void); /* sets BLAS to one thread, once a process; k_gemm does it too */
 bool k_gemm(heed_arena *scratch, heed_tensor c, double beta, double alpha, heed_tensor a, heed_tensor b);
 
 /* ---- k_optim.c: pieces of a parameter slab, one thread ----------------------------------------------------------- */

@@ -205,12 +205,6 @@ heed_tensor heed_tensor_contiguous_copy(heed_arena *arena, heed_tensor t)
     return heed_tensor_ok(copy) && heed_tensor_copy(copy, t) ? copy : failed;
 }
 
-static void copy_row(heed_real *out, const heed_real *const *in, int64_t n, const void *arg)
-{
-    (void)arg;
-    memmove(out, in[0], (size_t)n * sizeof *out);
-}
-
 static void fill_row(heed_real *out, const heed_real *const *in, int64_t n, const void *arg)
 {
     heed_real value = *(const heed_real *)arg;
@@ -219,8 +213,7 @@ static void fill_row(heed_real *out, const heed_real *const *in, int64_t n, cons
         out[i] = value;
 }
 
-/* Sets the repeated axes of t to size 1, so that every element appears once. */
-static heed_tensor without_repeats(heed_tensor t)
+heed_tensor tensor_without_repeats(heed_tensor t)
 {
     for (int i = 0; i < t.shape.rank; i++)
         if (t.strides[i] == 0 && t.shape.dims[i] > 1)
@@ -233,7 +226,7 @@ bool tensor_writable(heed_tensor t, const char *op)
     heed_shape_buffer text;
     if (!usable(t, op))
         return false;
-    if (!heed_shape_equal(t.shape, without_repeats(t).shape))
+    if (!heed_shape_equal(t.shape, tensor_without_repeats(t).shape))
         return heed_fail(HEED_BAD_ARGUMENT, "%s: the target %s is a broadcast view, its elements overlap", op,
                          heed_shape_text(t.shape, &text));
     return true;
@@ -247,7 +240,7 @@ bool heed_tensor_copy(heed_tensor to, heed_tensor from)
     if (!heed_shape_equal(to.shape, from.shape))
         return heed_fail(HEED_BAD_SHAPE, "tensor_copy: the shapes differ: to %s, from %s; hint: broadcast the source",
                          heed_shape_text(to.shape, &a), heed_shape_text(from.shape, &b));
-    k_map(to, 0, copy_row, &from, 1, NULL);
+    k_map(to, 0, k_copy, &from, 1, NULL);
     return true;
 }
 
@@ -256,7 +249,7 @@ bool heed_tensor_fill(heed_tensor t, double value)
     heed_real real = (heed_real)value;
     if (!usable(t, "tensor_fill"))
         return false;
-    k_map(without_repeats(t), 0, fill_row, NULL, 0, &real);
+    k_map(tensor_without_repeats(t), 0, fill_row, NULL, 0, &real);
     return true;
 }
 
