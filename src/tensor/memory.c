@@ -42,6 +42,7 @@ bool size_add(int64_t a, int64_t b, int64_t *sum)
 void memory_released(void *start, int64_t bytes)
 {
 #ifdef HEED_DEBUG
+    memory_reused(start, bytes); /* parts of it may be poisoned already */
     memset(start, 0xFF, (size_t)bytes); /* every real a NaN, every int -1, every pointer wild */
 #endif
 #ifdef HEED_ASAN
