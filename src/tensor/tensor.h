@@ -195,6 +195,7 @@ typedef struct {
 typedef struct heed_reader heed_reader;
 HEED_CHECKED heed_reader *heed_safetensors_open(const char *path);
 HEED_API void heed_safetensors_close(heed_reader *reader); /* NULL is allowed */
+HEED_API const char *heed_safetensors_path(const heed_reader *reader); /* as messages show it: cleaned, perhaps cut */
 HEED_API int heed_safetensors_count(const heed_reader *reader);
 HEED_API heed_stored heed_safetensors_entry(const heed_reader *reader, int i); /* 0 <= i < count; file order */
 HEED_API int heed_safetensors_find(const heed_reader *reader, const char *name); /* index, or -1 without an error */
