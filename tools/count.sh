@@ -1,0 +1,33 @@
+# shellcheck shell=bash
+# Sourced by scripts that run several checks and end with one line `N passed, N failed`.
+passed=0 failed=0 skipped=0
+
+# run_counted NAME COMMAND...: runs the command. Its last line may say what it counted, as ours does; otherwise the
+# command counts as one. One that fails without counting a failure counts as failed.
+run_counted() {
+    local name=$1 code last log p f s counted='^([0-9]+) passed, ([0-9]+) failed(, ([0-9]+) skipped)?$' start
+    shift
+    log=$(mktemp)
+    start=$(date +%s)
+    printf '\n== %s\n' "$name"
+    "$@" </dev/null 2>&1 | tee "$log"
+    code=${PIPESTATUS[0]}
+    last=$(tail -n 1 "$log")
+    rm -f "$log"
+    if [[ $last =~ $counted ]]; then
+        p=${BASH_REMATCH[1]} f=${BASH_REMATCH[2]} s=${BASH_REMATCH[4]:-0}
+        [ "$code" = 0 ] || [ "$f" -gt 0 ] || f=1
+    else
+        p=$((code == 0)) s=$((code == 77)) f=$((code != 0 && code != 77))
+    fi
+    passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+    printf -- '-- %s: %s, %d s\n' "$name" "$([ "$f" = 0 ] && echo passed || echo FAILED)" $(($(date +%s) - start))
+    [ "$f" = 0 ]
+}
+
+total() { # the last line; false if anything failed, or nothing was counted
+    printf '%d passed, %d failed' "$passed" "$failed"
+    [ "$skipped" = 0 ] || printf ', %d skipped' "$skipped"
+    printf '\n'
+    [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+}
