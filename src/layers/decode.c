@@ -85,20 +85,17 @@ typedef struct {
     heed_decode_desc desc;
     int64_t rows, src_length;
     heed_decode_cache *cache; /* NULL: none */
-    int32_t *fed;             /* [rows, max_length]: the tokens of one step */
     int32_t *out, *out_lengths;
     int64_t running; /* rows without <eos> so far */
 } search;
 
 static bool check(const search *s, const int32_t *src)
 {
-    if (!s->m || !s->tape || !src || !s->out || !s->out_lengths)
-        return heed_fail(HEED_BAD_ARGUMENT, "decode_greedy: %s is NULL",
-                         !s->m      ? "m"
-                         : !s->tape ? "tape"
-                         : !src     ? "src"
-                         : !s->out  ? "out"
-                                    : "out_lengths");
+    const char *missing = !s->m ? "m" : !s->tape ? "tape" : !src ? "src" : !s->out ? "out" : NULL;
+    if (!missing && !s->out_lengths)
+        missing = "out_lengths";
+    if (missing)
+        return heed_fail(HEED_BAD_ARGUMENT, "decode_greedy: %s is NULL", missing);
     if (s->rows < 1 || s->src_length < 1 || s->desc.max_length < 1 || s->desc.max_length > INT32_MAX)
         return heed_fail(HEED_BAD_ARGUMENT,
                          "decode_greedy: rows is %lld, src_length %lld, max_length %lld; each must be at least 1",
@@ -111,13 +108,14 @@ static bool check(const search *s, const int32_t *src)
 }
 
 /* The tokens at places from .. to of every row, <bos> being at place 0: [rows, to - from]. */
-static heed_ids *feed(search *s, int64_t from, int64_t to)
+static heed_ids *feed(const search *s, int64_t from, int64_t to)
 {
-    int32_t *next = s->fed;
-    for (int64_t row = 0; row < s->rows; row++)
+    int32_t *token;
+    heed_ids *ids = heed_new_ids(s->tape, HEED_SHAPE(s->rows, to - from), &token);
+    for (int64_t row = 0; ids && row < s->rows; row++)
         for (int64_t at = from; at < to; at++)
-            *next++ = at == 0 ? s->desc.bos : s->out[row * s->desc.max_length + at - 1];
-    return heed_input_ids(s->tape, HEED_SHAPE(s->rows, to - from), s->fed);
+            *token++ = at == 0 ? s->desc.bos : s->out[row * s->desc.max_length + at - 1];
+    return ids;
 }
 
 /* logits [vocab]; the lowest id of equals. -1 if the best is not finite. */
@@ -189,22 +187,14 @@ bool heed_decode_greedy(const heed_transformer *m, heed_tape *tape, const int32_
     s.out_lengths = out_lengths;
     if (!check(&s, src))
         return false;
-    int64_t bytes;
-    if (!size_mul(rows, desc.max_length, &bytes) || !size_mul(bytes, (int64_t)sizeof *s.fed, &bytes))
-        return heed_fail(HEED_BAD_SHAPE, "decode_greedy: %lld rows of %lld tokens are too large", (long long)rows,
-                         (long long)desc.max_length);
-    s.fed = memory_get(bytes);
-    s.cache = desc.no_cache || !s.fed ? NULL : heed_decode_cache_new(m, rows, src_length, desc.max_length);
-    bool done = s.fed && (desc.no_cache || s.cache);
-    if (done) {
-        heed_tape_mark mark = heed_tape_marked(tape);
-        bool eval = heed_tape_set_eval(tape, true), grad = heed_tape_set_grad(tape, false);
-        done = search_all(&s, src, lengths);
-        heed_tape_set_eval(tape, eval);
-        heed_tape_set_grad(tape, grad);
-        done = heed_tape_rewind(tape, mark) && done;
-    }
+    if (!desc.no_cache && !(s.cache = heed_decode_cache_new(m, rows, src_length, desc.max_length)))
+        return false;
+    heed_tape_mark mark = heed_tape_marked(tape);
+    bool eval = heed_tape_set_eval(tape, true), grad = heed_tape_set_grad(tape, false);
+    bool done = search_all(&s, src, lengths);
+    heed_tape_set_eval(tape, eval);
+    heed_tape_set_grad(tape, grad);
+    done = heed_tape_rewind(tape, mark) && done;
     heed_decode_cache_free(s.cache);
-    memory_put(s.fed);
     return done;
 }

@@ -1,5 +1,4 @@
-/* What layers have in common: checks of descriptors, the tape of an operand, the part of a trace that is one layer's.
- */
+/* What layers have in common: checks of descriptors, the tape of an operand, a layer's part of a trace. */
 #include "internal.h"
 
 bool init_is_default(heed_init init)
