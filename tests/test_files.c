@@ -1,0 +1,467 @@
+/* heed_file: a file is the old one or the whole new one, whatever fails. */
+#include "folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+enum { BIG = 300000 };
+
+/* ---- what works ------------------------------------------------------------------------------------------------ */
+
+static void test_writes(void **state)
+{
+    (void)state;
+    const char *path = folder_path("a.txt");
+    heed_file *file = heed_file_create(path);
+    assert_non_null(file);
+    assert_true(heed_file_write(file, "one ", 4));
+    assert_true(heed_file_printf(file, "%d %s", 2, "three"));
+    assert_true(heed_file_write(file, NULL, 0));
+    assert_int_not_equal(access(path, F_OK), 0); /* not before commit */
+    assert_int_equal(folder_count(), 1);
+    assert_true(heed_file_commit(file));
+    check_text(path, "one 2 three");
+    assert_int_equal(folder_count(), 1);
+
+    file = heed_file_create(path);
+    assert_true(file && heed_file_commit(file));
+    check_text(path, "");
+    check_no_error();
+}
+
+/* Pieces smaller and larger than the buffer, in every order, arrive as they were. */
+static void test_pieces(void **state)
+{
+    (void)state;
+    static char want[BIG], text[BIG];
+    for (int i = 0; i < BIG; i++)
+        want[i] = (char)('a' + i * 7 % 26);
+    const char *path = folder_path("a");
+    for (int turn = 0; turn < 20; turn++) {
+        heed_rng rng = { .seed = 5, .step = (uint32_t)turn };
+        heed_file *file = heed_file_create(path);
+        assert_non_null(file);
+        int64_t at = 0;
+        for (uint64_t i = 0; at < BIG; i++) {
+            int64_t most = heed_rng_below(rng, 2 * i, 2) ? 200000 : 3000;
+            int64_t n = (int64_t)heed_rng_below(rng, 2 * i + 1, (uint64_t)most);
+            n = n < BIG - at ? n : BIG - at;
+            if (i % 3 == 0) {
+                memcpy(text, want + at, (size_t)n);
+                text[n] = '\0';
+                assert_true(heed_file_printf(file, "%s", text));
+            } else {
+                assert_true(heed_file_write(file, want + at, n));
+            }
+            at += n;
+        }
+        assert_true(heed_file_commit(file));
+        check_file(path, want, BIG);
+    }
+}
+
+static void test_printf_at_the_edge_of_the_buffer(void **state)
+{
+    (void)state;
+    static char want[70000];
+    memset(want, 'x', sizeof want);
+    for (int64_t fill = 65536 - 12; fill <= 65536; fill++) {
+        heed_file *file = heed_file_create(folder_path("a"));
+        assert_true(file && heed_file_write(file, want, fill));
+        assert_true(heed_file_printf(file, "xxxxx%s", "xxxxx"));
+        assert_true(heed_file_commit(file));
+        check_file(folder_path("a"), want, fill + 10);
+    }
+}
+
+static void test_abort(void **state)
+{
+    (void)state;
+    file_put(folder_path("a"), "old", 3);
+    heed_file *file = heed_file_create(folder_path("a"));
+    assert_true(file && heed_file_write(file, "new", 3));
+    heed_file_abort(file);
+    heed_file_abort(NULL);
+    check_text(folder_path("a"), "old");
+    assert_int_equal(folder_count(), 1);
+}
+
+static void test_keeps_permissions(void **state)
+{
+    (void)state;
+    const char *path = folder_path("secret");
+    file_put(path, "old", 3);
+    chmod(path, 0600);
+    heed_file *file = heed_file_create(path);
+    assert_true(file && heed_file_commit(file));
+    struct stat info;
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0600);
+}
+
+static void test_follows_links(void **state)
+{
+    (void)state;
+    file_put(folder_path("real"), "old", 3);
+    assert_int_equal(symlink("real", folder_path("link")), 0);
+    heed_file *file = heed_file_create(folder_path("link"));
+    assert_true(file && heed_file_write(file, "new", 3) && heed_file_commit(file));
+    check_text(folder_path("real"), "new");
+    struct stat info;
+    assert_int_equal(lstat(folder_path("link"), &info), 0);
+    assert_true(S_ISLNK(info.st_mode));
+    assert_int_equal(folder_count(), 2);
+
+    assert_int_equal(symlink("nowhere", folder_path("broken")), 0);
+    assert_null(heed_file_create(folder_path("broken")));
+    check_failed(HEED_IO, "No such file or directory");
+}
+
+static void test_relative_path_survives_chdir(void **state)
+{
+    (void)state;
+    char before[4096];
+    assert_non_null(getcwd(before, sizeof before));
+    assert_int_equal(chdir(folder_name), 0);
+    heed_file *file = heed_file_create("a");
+    assert_int_equal(chdir("/"), 0);
+    bool ok = file && heed_file_write(file, "new", 3) && heed_file_commit(file);
+    assert_int_equal(chdir(before), 0);
+    assert_true(ok);
+    check_text(folder_path("a"), "new");
+}
+
+/* ---- what is refused ------------------------------------------------------------------------------------------- */
+
+static void refuses(const char *path, heed_error_kind kind, const char *part)
+{
+    assert_null(heed_file_create(path));
+    check_failed(kind, part);
+}
+
+static void test_refuses_paths(void **state)
+{
+    (void)state;
+    static char longest[6000];
+    memset(longest, 'a', sizeof longest - 1);
+    mkdir(folder_path("dir"), 0777);
+    file_put(folder_path("plain"), "x", 1);
+    mkfifo(folder_path("pipe"), 0666);
+    refuses(NULL, HEED_BAD_ARGUMENT, "NULL");
+    refuses("", HEED_BAD_ARGUMENT, "empty");
+    refuses(folder_path("dir"), HEED_IO, "a folder");
+    refuses(folder_path("new/"), HEED_BAD_ARGUMENT, "a folder's");
+    refuses(folder_path("pipe"), HEED_IO, "a pipe or device");
+    refuses("/dev/full", HEED_IO, "a pipe or device");
+    refuses(folder_path("none/a"), HEED_IO, "cannot find its folder: No such file or directory");
+    refuses(folder_path("plain/a"), HEED_IO, "Not a directory");
+    refuses(longest, HEED_IO, "File name too long");
+    longest[300] = '\0';
+    refuses(folder_path(longest), HEED_IO, "File name too long");
+    assert_int_equal(folder_count(), 3);
+    if (geteuid() != 0) {
+        chmod(folder_path("dir"), 0555);
+        refuses(folder_path("dir/a"), HEED_IO, "Permission denied");
+    }
+}
+
+static void test_refuses_misuse(void **state)
+{
+    (void)state;
+    assert_false(heed_file_write(NULL, "x", 1));
+    check_failed(HEED_BAD_ARGUMENT, "file is NULL");
+    assert_false(heed_file_printf(NULL, "x"));
+    check_failed(HEED_BAD_ARGUMENT, "file is NULL");
+    assert_false(heed_file_commit(NULL));
+    check_failed(HEED_BAD_ARGUMENT, "file is NULL");
+    heed_file *file = heed_file_create(folder_path("a"));
+    assert_false(heed_file_write(file, "x", -1));
+    check_failed(HEED_BAD_ARGUMENT, "-1 bytes");
+    assert_false(heed_file_write(file, NULL, 1));
+    check_failed(HEED_BAD_ARGUMENT, "NULL");
+    heed_file_abort(file);
+    assert_int_equal(folder_count(), 0);
+}
+
+/* What a killed save left behind is removed; what another save is writing is not. */
+static void test_temporary_files(void **state)
+{
+    (void)state;
+    file_put(folder_path("a.tmp"), "half", 4);
+    heed_file *first = heed_file_create(folder_path("a"));
+    assert_true(first && heed_file_write(first, "first", 5));
+    assert_null(heed_file_create(folder_path("a")));
+    check_failed(HEED_IO, "is being written by another save");
+    assert_true(heed_file_commit(first));
+    check_text(folder_path("a"), "first");
+    assert_int_equal(folder_count(), 1);
+
+    assert_int_equal(symlink("a", folder_path("a.tmp")), 0); /* not written through */
+    heed_file *second = heed_file_create(folder_path("a"));
+    assert_non_null(second);
+    check_text(folder_path("a"), "first");
+    assert_true(heed_file_write(second, "second", 6) && heed_file_commit(second));
+    check_text(folder_path("a"), "second");
+
+    mkdir(folder_path("a.tmp"), 0777);
+    assert_null(heed_file_create(folder_path("a")));
+    check_failed(HEED_IO, "cannot remove an old temporary file");
+    check_text(folder_path("a"), "second");
+}
+
+/* ---- failures half-way ----------------------------------------------------------------------------------------- */
+
+/* A disk that is full after `limit` bytes: the old file stays, nothing else is left. */
+static void test_disk_full(void **state)
+{
+    (void)state;
+    static char bytes[BIG];
+    const char *path = folder_path("a");
+    file_put(path, "old", 3);
+    struct rlimit before, small;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    for (rlim_t limit = 0; limit <= BIG; limit += limit < 8 ? 1 : limit / 3) {
+        small = before;
+        small.rlim_cur = limit;
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+        heed_file *file = heed_file_create(path);
+        bool ok = true;
+        for (int at = 0; file && ok && at < BIG; at += 1000)
+            ok = heed_file_write(file, bytes + at, 1000);
+        bool written = ok && file && heed_file_commit(file); /* the rest of the buffer fails here */
+        if (!ok) {
+            check_failed(HEED_IO, "File too large");
+            assert_false(heed_file_write(file, "x", 1));
+            check_failed(HEED_BAD_STATE, "an earlier write failed");
+            assert_false(heed_file_commit(file));
+            check_failed(HEED_BAD_STATE, "an earlier write failed");
+        } else if (!written && limit < BIG) {
+            check_failed(HEED_IO, "the file is as it was before");
+        }
+        setrlimit(RLIMIT_FSIZE, &before);
+        assert_int_equal(written, limit >= BIG);
+        if (!written) {
+            check_text(path, "old");
+            assert_int_equal(folder_count(), 1);
+        }
+    }
+    signal(SIGXFSZ, handler);
+}
+
+static void test_out_of_memory(void **state)
+{
+    (void)state;
+    file_put(folder_path("a"), "old", 3);
+    heed_memory before = heed_memory_now();
+    heed_memory_fail_at(1, false);
+    assert_null(heed_file_create(folder_path("a")));
+    check_failed(HEED_MEMORY, "memory");
+    static char text[BIG];
+    memset(text, 'x', sizeof text - 1);
+    heed_file *file = heed_file_create(folder_path("a"));
+    heed_memory_fail_at(1, false);
+    assert_false(heed_file_printf(file, "%s", text)); /* too long for the buffer */
+    check_failed(HEED_MEMORY, "memory");
+    assert_false(heed_file_commit(file)); /* a text is missing */
+    check_failed(HEED_BAD_STATE, "an earlier write failed");
+    heed_memory after = heed_memory_now();
+    assert_int_equal(before.bytes, after.bytes);
+    check_text(folder_path("a"), "old");
+    assert_int_equal(folder_count(), 1);
+}
+
+static void test_folder_vanishes(void **state)
+{
+    (void)state;
+    mkdir(folder_path("dir"), 0777);
+    heed_file *file = heed_file_create(folder_path("dir/a"));
+    assert_non_null(file);
+    unlink(folder_path("dir/a.tmp"));
+    rmdir(folder_path("dir"));
+    assert_false(heed_file_commit(file));
+    check_failed(HEED_IO, "rename of the temporary file: No such file or directory");
+}
+
+/* ---- the order of system calls, and each of them failing, with strace ------------------------------------------- */
+
+static int save_for_trace(const char *path)
+{
+    heed_file *file = heed_file_create(path);
+    bool ok = file && heed_file_write(file, "new", 3);
+    if (ok)
+        ok = heed_file_commit(file);
+    else
+        heed_file_abort(file);
+    if (!ok)
+        fprintf(stderr, "%s\n", heed_error());
+    return ok ? 0 : 1;
+}
+
+static char program[4096]; /* this one */
+
+/* Runs save_for_trace in a child under strace -e WHAT, for calls that concern the temporary file and its folder alone;
+ * its exit code. The file err gets its standard error, the file trace what strace says. */
+static int trace(const char *what, const char *target)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        int err = open(folder_path("err"), O_WRONLY | O_CREAT | O_TRUNC, 0666);
+        dup2(err, STDERR_FILENO);
+        close(err);
+        setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* leak detection cannot run under ptrace */
+        char temp[512];
+        snprintf(temp, sizeof temp, "%s.tmp", target);
+        execlp("strace", "strace", "-f", "-qq", "-o", folder_path("trace"), "-P", temp, "-P", folder_name, "-e", what,
+               program, "--save", target, (char *)NULL);
+        _exit(127);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static bool can_trace(void)
+{
+    return trace("trace=none", folder_path("a")) == 0;
+}
+
+/* One fault in the k-th call of a kind on the temporary file or its folder. */
+static int save_with_fault(const char *fault, const char *call, int k)
+{
+    char what[128];
+    file_put(folder_path("a"), "old", 3);
+    unlink(folder_path("a.tmp"));
+    snprintf(what, sizeof what, "inject=%s:%s:when=%d", call, fault, k);
+    return trace(what, folder_path("a"));
+}
+
+static void test_order_of_calls(void **state)
+{
+    (void)state;
+    if (!can_trace()) {
+        print_message("skipped: no strace, or it may not trace\n");
+        skip();
+    }
+    assert_int_equal(trace("trace=flock,write,fsync,close,rename", folder_path("a")), 0);
+    check_text(folder_path("a"), "new");
+    int64_t n;
+    char *text = file_get(folder_path("trace"), &n);
+    const char *const order[] = { "flock(", "write(", "fsync(", "close(", "rename(", "fsync(" };
+    const char *at = text;
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+        at = strstr(at, order[i]);
+        if (!at)
+            fail_msg("call %zu, %s..., is missing or in the wrong place:\n%s", i, order[i], text);
+        at++;
+    }
+    free(text);
+}
+
+static void test_failing_calls(void **state)
+{
+    (void)state;
+    if (!can_trace())
+        skip();
+    static const struct {
+        const char *call, *fault;
+        int k;           /* which call of that kind */
+        const char *now; /* the file afterwards */
+        const char *says;
+    } cases[] = {
+        { "write", "error=ENOSPC", 1, "old", "No space left on device" },
+        { "write", "error=EDQUOT", 1, "old", "Disk quota exceeded" },
+        { "write", "retval=0", 1, "old", "Input/output error" },
+        { "fsync", "error=EIO", 1, "old", "fsync of the temporary file: Input/output error" },
+        { "fsync", "error=ENOSPC", 1, "old", "fsync of the temporary file: No space left on device" },
+        { "fsync", "error=EIO", 2, "new", "fsync of its folder failed" },
+        { "openat", "error=EMFILE", 1, "old", "cannot open its folder: Too many open files" },
+        { "openat", "error=EROFS", 2, "old", "cannot create a temporary file beside it: Read-only file system" },
+        { "openat", "error=EDQUOT", 2, "old", "Disk quota exceeded" },
+        { "close", "error=EIO", 1, "old", "close of the temporary file: Input/output error" },
+        { "close", "error=ENOSPC", 1, "old", "close of the temporary file: No space left on device" },
+        { "rename", "error=EROFS", 1, "old", "rename of the temporary file: Read-only file system" },
+        { "rename", "error=EIO", 1, "old", "rename of the temporary file: Input/output error" },
+        { "flock", "error=EAGAIN", 1, "old", "written by another save" },
+        { "fchmod", "error=EPERM", 1, "old", "cannot set permissions: Operation not permitted" },
+        { "fcntl", "error=EMFILE", 1, "old", "no descriptor left: Too many open files" },
+        /* these are no failures */
+        { "write", "error=EINTR", 1, "new", "" },
+        { "close", "error=EINTR", 1, "new", "" },
+        { "close", "error=EIO", 2, "new", "" }, /* of the lock's descriptor, which nothing was written to */
+        { "fsync", "error=EINTR", 1, "new", "" },
+        { "fsync", "error=EINTR", 2, "new", "" },
+        { "fsync", "error=EINVAL", 2, "new", "" },
+        { "flock", "error=ENOLCK", 1, "new", "" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int code = save_with_fault(cases[i].fault, cases[i].call, cases[i].k);
+        int64_t n;
+        char *err = file_get(folder_path("err"), &n);
+        bool ok = code == (cases[i].says[0] ? 1 : 0) && strstr(err, cases[i].says) && (code || n == 0);
+        if (!ok)
+            fail_msg("%s %s: exit %d, \"%s\"", cases[i].call, cases[i].fault, code, err);
+        free(err);
+        check_text(folder_path("a"), cases[i].now);
+        /* The lock that was refused belongs to somebody else, and so does the file. */
+        bool busy = strcmp(cases[i].fault, "error=EAGAIN") == 0;
+        assert_int_equal(access(folder_path("a.tmp"), F_OK) == 0, busy);
+    }
+}
+
+/* Killed at any call from the first on the temporary file: the old or the new file is there, whole, and the next save
+ * works. */
+static void test_killed_at_each_call(void **state)
+{
+    (void)state;
+    if (!can_trace())
+        skip();
+    static const char *const calls[] = { "openat", "flock", "fchmod", "write", "fsync", "fcntl", "close", "rename" };
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+        for (int k = 1;; k++) {
+            int code = save_with_fault("signal=KILL", calls[i], k);
+            if (code == 0)
+                break;
+            assert_int_equal(code, 128 + SIGKILL);
+            int64_t n;
+            char *now = file_get(folder_path("a"), &n);
+            if (strcmp(now, "old") != 0 && strcmp(now, "new") != 0)
+                fail_msg("killed at %s %d: the file is \"%s\"", calls[i], k, now);
+            free(now);
+            assert_int_equal(save_for_trace(folder_path("a")), 0);
+            check_text(folder_path("a"), "new");
+            assert_int_not_equal(access(folder_path("a.tmp"), F_OK), 0);
+        }
+}
+
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, folder_make, folder_remove)
+
+int main(int argc, char **argv)
+{
+    if (argc == 3 && strcmp(argv[1], "--save") == 0)
+        return save_for_trace(argv[2]);
+    if (!realpath("/proc/self/exe", program))
+        return 1;
+    const struct CMUnitTest tests[] = {
+        IN_FOLDER(test_writes),
+        IN_FOLDER(test_pieces),
+        IN_FOLDER(test_printf_at_the_edge_of_the_buffer),
+        IN_FOLDER(test_abort),
+        IN_FOLDER(test_keeps_permissions),
+        IN_FOLDER(test_follows_links),
+        IN_FOLDER(test_relative_path_survives_chdir),
+        IN_FOLDER(test_refuses_paths),
+        IN_FOLDER(test_refuses_misuse),
+        IN_FOLDER(test_temporary_files),
+        IN_FOLDER(test_disk_full),
+        IN_FOLDER(test_out_of_memory),
+        IN_FOLDER(test_folder_vanishes),
+        IN_FOLDER(test_order_of_calls),
+        IN_FOLDER(test_failing_calls),
+        IN_FOLDER(test_killed_at_each_call),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
