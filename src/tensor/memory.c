@@ -17,6 +17,9 @@
 #endif
 #ifdef HEED_ASAN
 #include <sanitizer/asan_interface.h>
+static const int64_t largest = INT64_C(1) << 39; /* ASan ends the program if asked for more than twice that */
+#else
+static const int64_t largest = INT64_MAX;
 #endif
 
 enum { ALIGNMENT = 64, SMALLEST_BLOCK = 1 << 16 };
@@ -42,7 +45,7 @@ bool size_add(int64_t a, int64_t b, int64_t *sum)
 void memory_released(void *start, int64_t bytes)
 {
 #ifdef HEED_DEBUG
-    memory_reused(start, bytes); /* parts of it may be poisoned already */
+    memory_reused(start, bytes);        /* parts of it may be poisoned already */
     memset(start, 0xFF, (size_t)bytes); /* every real a NaN, every int -1, every pointer wild */
 #endif
 #ifdef HEED_ASAN
@@ -89,7 +92,9 @@ static void *get_quietly(int64_t bytes)
 {
     int64_t total;
     void *start;
-    if (!size_add(bytes, sizeof(head), &total) || must_fail() || posix_memalign(&start, ALIGNMENT, (size_t)total) != 0)
+    if (!size_add(bytes, sizeof(head), &total) || total > largest || must_fail())
+        return NULL;
+    if (posix_memalign(&start, ALIGNMENT, (size_t)total) != 0)
         return NULL;
     ((head *)start)->bytes = bytes;
     atomic_fetch_add(&live_blocks, 1);
