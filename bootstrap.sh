@@ -32,10 +32,11 @@ have() {
     clang-omp) echo '#include <omp.h>' | clang -fopenmp -E - ;;
     clang-format) command -v clang-format ;;
     patch) command -v patch ;;
+    strace) command -v strace ;;
     esac >/dev/null 2>&1
 }
 run_needs='cc make pkg-config openblas jansson utf8proc cmocka'
-check_needs="$run_needs c++ clang clang-omp clang-format patch"
+check_needs="$run_needs c++ clang clang-omp clang-format patch strace"
 
 # One line a distribution: its package for each need.
 packages() { # packages DISTRIBUTION NEED...
