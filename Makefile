@@ -51,8 +51,10 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wmissing-prototypes -Wstrict-prot
 OPTIMISE := -O3 -ffp-contract=fast -fno-trapping-math -fno-math-errno $(if $(PORTABLE),,-march=native)
 SANITISE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all -DHEED_DEBUG
 COMPILE  := $(CC) -std=c11 -D_DEFAULT_SOURCE $(WARNINGS) -fopenmp -fPIC -fno-semantic-interposition \
-            -fvisibility=hidden -Isrc -I$(BUILD)/gen $(shell pkg-config --cflags $(PACKAGES)) $(CFLAGS)
-LIBS     := $(shell pkg-config --libs $(PACKAGES)) -lm -fopenmp $(LDFLAGS)
+            -fvisibility=hidden -Isrc -I$(BUILD)/gen $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null) $(CFLAGS)
+LIBS     := $(or $(shell pkg-config --libs $(PACKAGES)), \
+              $(warning OpenBLAS, jansson or utf8proc was not found: ./bootstrap.sh deps installs them)) \
+            -lm -fopenmp $(LDFLAGS)
 
 float_flags  := $(OPTIMISE) -Wdouble-promotion
 double_flags := $(OPTIMISE) -DHEED_DOUBLE
@@ -133,7 +135,8 @@ gradcheck: double_tests
 
 asan: asan_tests asan64_tests $(PROGRAMS:%=$(BUILD)/asan/bin/%) $(PROGRAMS64:%=$(BUILD)/asan64/bin/%)
 	@mkdir -p $(BUILD)/asan/programs
-	@ln -f $(PROGRAMS:%=$(BUILD)/asan/bin/%) $(PROGRAMS64:%=$(BUILD)/asan64/bin/%) $(BUILD)/asan/programs
+	@for program in $(PROGRAMS:%=asan/bin/%) $(PROGRAMS64:%=asan64/bin/%); do \
+	    ln -f $(BUILD)/$$program $(BUILD)/asan/programs; done
 	@BIN=$(BUILD)/asan/programs tests/run.sh $(TESTS:%.c=$(BUILD)/asan/%) $(TESTS:%.c=$(BUILD)/asan64/%) $(SCRIPTS)
 
 check:
