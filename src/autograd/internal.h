@@ -81,6 +81,25 @@ bool op_ids_usable(const heed_node *node, const heed_ids *ids, const char *what)
 heed_var *op_unary(const heed_op *op, heed_var *x, k_row *forward, const double *constant);
 bool op_unary_backward(heed_node *node, k_row *row);
 
+/* op_rows.c: for kernels that work on contiguous rows. Tensors are seen with one axis moved to the end. */
+typedef struct {
+    int order[HEED_MAX_RANK]; /* for heed_tensor_permute: that axis last */
+    int64_t rows, n;
+} row_layout;
+bool op_axis(const heed_op *op, heed_shape shape, int *axis); /* counts a negative one from the end; fails if outside */
+bool rows_along(const heed_op *op, heed_shape shape, int axis, row_layout *layout);
+/* The numbers as [rows, n]: t's own if they lie so, else a copy in scratch. NULL: no memory. */
+const heed_real *rows_of(const heed_node *node, heed_tensor t, const row_layout *layout);
+/* Where a kernel puts operand i's gradient as [rows, n]: to = gradient + beta to. rows_grad_end adds up what went to
+ * scratch because the operand does not lie so. to NULL: no memory. Call it only if heed_op_wants(node, i). */
+typedef struct {
+    heed_real *to, beta;
+    heed_tensor scratch, rest;
+    heed_real rest_beta;
+} rows_grad;
+rows_grad rows_grad_begin(heed_node *node, int i, const row_layout *layout);
+void rows_grad_end(const rows_grad *g);
+
 /* tape.c */
 tape_slot *tape_slot_new(heed_tape *tape, const char *kind);
 heed_var *tape_var(heed_tape *tape, heed_root *root, heed_tensor value, const char *kind); /* NULL on failure */
