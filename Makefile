@@ -52,7 +52,7 @@ OPTIMISE := -O3 -ffp-contract=fast -fno-trapping-math -fno-math-errno $(if $(POR
 SANITISE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all -DHEED_DEBUG
 COMPILE  := $(CC) -std=c11 -D_DEFAULT_SOURCE $(WARNINGS) -fopenmp -fPIC -fno-semantic-interposition \
             -fvisibility=hidden -Isrc -I$(BUILD)/gen $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null) $(CFLAGS)
-LIBS     := $(or $(shell pkg-config --libs $(PACKAGES)), \
+LIBS     := $(or $(shell pkg-config --libs $(PACKAGES) 2>/dev/null), \
               $(warning OpenBLAS, jansson or utf8proc was not found: ./bootstrap.sh deps installs them)) \
             -lm -fopenmp $(LDFLAGS)
 
