@@ -217,31 +217,29 @@ void heed_arena_free(heed_arena *arena)
     memory_put(arena);
 }
 
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 /* Moves to a block behind the current one with room for size bytes: the spare if it is large enough, otherwise a new
  * one in place of all the spares, at least as large as they were together, so that turns of any kind settle. */
 static bool next_block(heed_arena *arena, int64_t size)
 {
-    block *current = arena->current;
-    block *spare = current ? current->next : arena->first;
-    int64_t before = current ? current->before + current->used : 0;
-    if (!spare || spare->size < size) {
-        int64_t spares = 0, wanted;
-        for (block *b = spare; b; b = b->next)
+    block **link = arena->current ? &arena->current->next : &arena->first;
+    int64_t before = arena->current ? arena->current->before + arena->current->used : 0;
+    if (!*link || (*link)->size < size) {
+        int64_t spares = 0, half = before / 2 / ALIGNMENT * ALIGNMENT, wanted;
+        for (block *b = *link; b; b = b->next)
             spares += b->size;
-        int64_t grown =
-            before / 2 > SMALLEST_BLOCK ? (before / 2 + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT : SMALLEST_BLOCK;
-        block *b = size_add(spares, size > grown ? size : grown, &wanted) ? block_new(wanted) : NULL;
-        if (!b)
-            b = block_new(size);
-        if (!b)
-            return heed_fail(HEED_MEMORY, "out of memory: an arena of %lld bytes needs %lld more", (long long)before,
-                             (long long)size);
-        blocks_free(spare);
-        *(current ? &current->next : &arena->first) = b;
-        spare = b;
+        blocks_free(*link);
+        *link = size_add(spares, larger(size, larger(half, SMALLEST_BLOCK)), &wanted) ? block_new(wanted) : NULL;
+        if (!*link)
+            return heed_fail(HEED_MEMORY, "out of memory: an arena that holds %lld bytes needs %lld more",
+                             (long long)before, (long long)size);
     }
-    spare->before = before;
-    arena->current = spare;
+    arena->current = *link;
+    arena->current->before = before;
     return true;
 }
 
