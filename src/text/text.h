@@ -9,8 +9,8 @@
  *
  * Rules
  *   - Text is UTF-8, one sentence a line. Words are cut at white space, punctuation at a word's ends becomes words of its
- *     own, marked with U+FFED where it was joined, so that joining them again gives the line back.
- *   - Ids 0..3 are <pad> <bos> <eos> <unk>. They are never found by text: a literal "<pad>" is a word like any other.
+ *     own, marked with U+FFED where it was joined, so that joining them again gives the line back (rules: words.c).
+ *   - Ids 0..3 are <pad> <bos> <eos> <unk>. They are never found by text: a literal "<pad>" is text like any other.
  *   - A bad line is reported with its number (that of sed -n) and reason, counted, and skipped or refused.
  */
 #ifndef HEED_TEXT_H
@@ -48,7 +48,7 @@ typedef struct {
     bool strict;       /* the first bad line is an error */
     int64_t max_words; /* on either side; 0: 1000 */
     int64_t max_bytes; /* of a line; 0: 1 MiB */
-    void (*on_bad)(int64_t line, heed_line_kind kind, void *context); /* told of each bad line; NULL: nobody */
+    void (*on_bad)(int64_t line, heed_line_kind kind, void *context); /* told of each skipped line; NULL: nobody */
     void *context;
 } heed_corpus_desc;
 /* source TAB target a line. LF or CRLF; a byte order mark at the start is dropped. Not a regular file: an error. */
@@ -84,15 +84,17 @@ HEED_CHECKED heed_vocab *heed_vocab_new(void);
 HEED_API void heed_vocab_free(heed_vocab *vocab); /* NULL is allowed */
 HEED_CHECKED bool heed_vocab_count(heed_vocab *vocab, const char *line); /* before freezing */
 HEED_CHECKED bool heed_vocab_freeze(heed_vocab *vocab, heed_vocab_desc desc); /* by falling count, then by bytes */
-HEED_API int32_t heed_vocab_size(const heed_vocab *vocab); /* specials included */
+HEED_API int32_t heed_vocab_size(const heed_vocab *vocab); /* specials included; before freezing there are no others */
 HEED_API const char *heed_vocab_word(const heed_vocab *vocab, int32_t id); /* "<pad>" ... for specials; NULL outside */
 HEED_API int32_t heed_vocab_id(const heed_vocab *vocab, const char *word); /* HEED_UNK if unknown */
-/* Ids of the line's words, without <bos> and <eos>; returns how many (-1: error, more than room). A word not known as it
- * stands is tried without its join mark, then in lower case. unknown (may be NULL) counts the rest. */
+/* Ids of the line's words, without <bos> and <eos>; returns how many (-1: error; more than room is one). A word not known
+ * as it stands is tried with other join marks or none, then in lower case. unknown (may be NULL) is set to how many are
+ * HEED_UNK all the same. */
 HEED_API int64_t heed_vocab_encode(const heed_vocab *vocab, const char *line, int32_t *ids, int64_t room,
                                    int64_t *unknown);
-HEED_CHECKED char *heed_vocab_decode(const heed_vocab *vocab, const int32_t *ids, int64_t count); /* heed_text_free */
-HEED_CHECKED char *heed_vocab_to_json(const heed_vocab *vocab); /* words and counts; heed_text_free */
+/* The line of these ids; <pad>, <bos> and <eos> are left out. heed_text_free. */
+HEED_CHECKED char *heed_vocab_decode(const heed_vocab *vocab, const int32_t *ids, int64_t count);
+HEED_CHECKED char *heed_vocab_to_json(const heed_vocab *vocab); /* [["word", count], ...] by id; heed_text_free */
 HEED_CHECKED heed_vocab *heed_vocab_from_json(const char *json);
 
 /* ---- batches (batch.c) -------------------------------------------------------------------------------------------
@@ -107,23 +109,25 @@ HEED_API void heed_dataset_free(heed_dataset *data); /* NULL is allowed */
 HEED_CHECKED bool heed_dataset_add(heed_dataset *data, const int32_t *src, int64_t src_length, const int32_t *tgt,
                                    int64_t tgt_length); /* copied */
 HEED_API int64_t heed_dataset_count(const heed_dataset *data);
-HEED_API heed_example heed_dataset_at(const heed_dataset *data, int64_t i);
+HEED_API heed_example heed_dataset_at(const heed_dataset *data, int64_t i); /* its arrays hold until the next add */
 
 typedef struct {
     int64_t rows;       /* sentences a batch; 0: no limit */
-    int64_t max_tokens; /* padded tokens a batch, rows x (longest source + longest target); 0: no limit */
+    int64_t max_tokens; /* padded tokens a batch, rows x (src_length + tgt_length) of heed_batch; 0: no limit. A single
+                         * sentence over it is a batch of its own. */
     uint64_t seed;
-    bool in_order;      /* as added, no shuffling (evaluation) */
+    bool in_order;      /* batches of neighbours, in the order added, every epoch the same (evaluation) */
 } heed_batches_desc;
 typedef struct heed_batches heed_batches;
+/* data must outlive the batches and not grow. */
 HEED_CHECKED heed_batches *heed_batches_new(const heed_dataset *data, heed_batches_desc desc);
 HEED_API void heed_batches_free(heed_batches *batches); /* NULL is allowed */
 HEED_CHECKED bool heed_batches_epoch(heed_batches *batches, int64_t epoch); /* cuts that epoch's batches */
 HEED_API int64_t heed_batches_count(const heed_batches *batches);
-/* One batch: rows from i-th batch as row numbers of the data set, longest first. */
+/* The i-th batch: row numbers of the data set, longest sentence first. NULL and an error if there is no such batch. */
 HEED_API const int32_t *heed_batches_rows(const heed_batches *batches, int64_t i, int64_t *count);
 
-/* Padded arrays for rows [from, to) of a batch, as the Transformer takes them. */
+/* Padded arrays for some rows, in that order, as the Transformer takes them. */
 typedef struct {
     int64_t rows, src_length, tgt_length;     /* tgt_length counts <bos> or <eos> */
     int32_t *src;         /* [rows, src_length], with <eos>, padded with <pad> */
