@@ -117,7 +117,7 @@ static double reference_gradients(reference r, heed_params *params, unsigned mas
             double g = (double)(heed_real)normal();
             r.g[param->offset + k] = g;
             if (mask >> p & 1)
-                sum += (long double)g * g;
+                sum += (long double)g * (long double)g;
         }
     }
     give_gradients(params, r.g, mask);
