@@ -1,0 +1,86 @@
+/* translate_toy demo: trains a small model on the toy language, shows held-out translations and their score, and lets
+ * you type sentences of your own. */
+#include "data.h"
+#include "folder.h"
+#include "program.h"
+#include "score.h"
+#include "train.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { SHOWN = 8, SCORED = 1000 };
+
+/* The first few of the held-out sentences, and how many of all come out word for word. */
+static void show_held_out(const model *m, const training *run, int threads)
+{
+    int64_t left_out;
+    heed_corpus *held = data_toy(TOY_SEED, TOY_TEST_IID, 0, SCORED);
+    heed_dataset *data = data_encode(held, m->source, m->target, 0, &left_out);
+    char **translations = score_translate(m, data, threads);
+    printf("\nSentences it has never seen:\n\n");
+    for (int64_t i = 0; i < held->count; i++) {
+        bool right = strcmp(held->pairs[i].target, translations[i]) == 0;
+        if (i < SHOWN)
+            printf("  %s\n  %s\n", held->pairs[i].source, translations[i]);
+        if (i < SHOWN)
+            printf("  %s%s\n\n", right ? "= reference" : "reference: ", right ? "" : held->pairs[i].target);
+    }
+    int64_t exact = score_exact(held, translations);
+    printf("Exactly right: %lld of %lld held-out sentences, %.1f %%.\n", (long long)exact, (long long)held->count,
+           100 * (double)exact / (double)held->count);
+    printf("\nNow yours:\n"
+           "  build/translate_toy translate --model %s \"the small cat sleeps .\"\n"
+           "  build/translate_toy heads --model %s \"the small cat sleeps .\"\n",
+           run->out, run->out);
+    for (int64_t i = 0; i < held->count; i++)
+        free(translations[i]);
+    free(translations);
+    heed_dataset_free(data);
+    heed_corpus_free(held);
+    output_check();
+}
+
+int cmd_demo(int argc, char **argv)
+{
+    configuration config = configuration_defaults();
+    const char *out = "build/demo";
+    int64_t threads = 0;
+    option rows[] = {
+        { "out", OPTION_TEXT, &out, "DIR", "folder of the run, overwritten", 0, 0, 0 },
+        { "seed", OPTION_INTEGER, &config.seed, "N", "of everything random", 0, 9e15, 0 },
+        { "steps", OPTION_INTEGER, &config.steps, "N", "training steps", 0, 9e15, 0 },
+        { "threads", OPTION_INTEGER, &threads, "N", "0: all cores; any number gives the same bits", 0, 256, 0 },
+        { .name = NULL },
+    };
+    command_line line = { "demo", NULL,
+                          "Trains a small Transformer on the toy language for two minutes at most, translates\n"
+                          "sentences it has never seen, and says how many are exactly right. On a terminal it\n"
+                          "then translates what you type.",
+                          rows };
+    int operands;
+    options_result parsed = options_parse(&line, argc, argv, &operands);
+    if (parsed != OPTIONS_RUN)
+        return parsed == OPTIONS_HELP ? (output_check(), 0) : EXIT_USAGE;
+    folder_open(out);
+    heed_corpus *train = data_toy(TOY_SEED, TOY_TRAIN, 0, -1), *valid = data_toy(TOY_SEED, TOY_DEV, 0, 500);
+    heed_vocab *source, *target;
+    data_vocabularies(train, config.min_count, &source, &target);
+    model *m = model_new(&config, source, target);
+    m->at.data = data_fingerprint(train);
+    training run = { .out = out, .threads = threads, .train = train, .valid = valid, .about = "toy language" };
+    int code = train_run(m, &run);
+    if (code == 0)
+        show_held_out(m, &run, (int)threads);
+    model_free(m);
+    heed_corpus_free(train);
+    heed_corpus_free(valid);
+    if (code == 0 && isatty(STDIN_FILENO)) {
+        char name[] = "translate", option_model[] = "--model", *folder = strdup(out);
+        putchar('\n');
+        fflush(stdout);
+        return cmd_translate(3, (char *[]){ name, option_model, folder, NULL });
+    }
+    return code;
+}

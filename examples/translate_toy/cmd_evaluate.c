@@ -1,0 +1,89 @@
+/* translate_toy evaluate: loss, perplexity, token accuracy and exact match of a model on pairs. */
+#include "data.h"
+#include "program.h"
+#include "score.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+
+typedef struct {
+    likelihood found;
+    int64_t exact;
+} result;
+
+static void print_text(const result *r)
+{
+    printf("sentences       %lld\n", (long long)r->found.sentences);
+    printf("target tokens   %lld\n", (long long)r->found.tokens);
+    printf("loss            %.4f nats a token\n", r->found.loss);
+    printf("perplexity      %.3f\n", exp(r->found.loss));
+    printf("token accuracy  %.2f %%\n", 100 * r->found.token_accuracy);
+    printf("exact match     %.2f %% (%lld)\n", 100 * (double)r->exact / (double)r->found.sentences, (long long)r->exact);
+}
+
+static void print_json(const result *r)
+{
+    json_t *object = json_pack("{s:I, s:I, s:f, s:f, s:f, s:f}", "sentences", (json_int_t)r->found.sentences,
+                               "tokens", (json_int_t)r->found.tokens, "loss",
+                               r->found.loss, "perplexity", exp(r->found.loss), "token_accuracy", r->found.token_accuracy,
+                               "exact_match", (double)r->exact / (double)r->found.sentences);
+    if (!object || json_dumpf(object, stdout, JSON_REAL_PRECISION(12)))
+        die("standard output: write failed");
+    putchar('\n');
+    json_decref(object);
+}
+
+int cmd_evaluate(int argc, char **argv)
+{
+    const char *path = "heed-run", *file = NULL, *split_name = "test-iid";
+    bool toy = false, strict = false, json = false;
+    int64_t threads = 0, n = -1, left_out;
+    option rows[] = {
+        { "model", OPTION_TEXT, &path, "M", "a model file, or the folder of a run", 0, 0, 0 },
+        { "data", OPTION_TEXT, &file, "FILE", "TSV of pairs", 0, 0, 0 },
+        { "toy", OPTION_FLAG, &toy, NULL, "the toy language instead of a file", 0, 0, 0 },
+        { "split", OPTION_TEXT, &split_name, "NAME", "its split, with --toy", 0, 0, 0 },
+        { "n", OPTION_INTEGER, &n, "N", "its first N sentences, with --toy; -1: all", -1, 9e15, 0 },
+        { "strict", OPTION_FLAG, &strict, NULL, "a bad line is an error, not skipped", 0, 0, 0 },
+        { "json", OPTION_FLAG, &json, NULL, "print one JSON object", 0, 0, 0 },
+        { "threads", OPTION_INTEGER, &threads, "N", "0: all cores", 0, 256, 0 },
+        { .name = NULL },
+    };
+    command_line line = { "evaluate", NULL,
+                          "Scores a model on sentence pairs: the loss and perplexity of the reference\n"
+                          "translations, the share of their tokens that are the model's first choice given\n"
+                          "those before, and the share of its own translations that equal the reference.",
+                          rows };
+    int operands;
+    toy_split split = TOY_TEST_IID;
+    options_result parsed = options_parse(&line, argc, argv, &operands);
+    if (parsed != OPTIONS_RUN)
+        return parsed == OPTIONS_HELP ? (output_check(), 0) : EXIT_USAGE;
+    if (!file == !toy)
+        die_usage("evaluate: give either --data FILE or --toy");
+    if (!toy_split_named(split_name, &split))
+        die_usage("evaluate: the toy language has no split \"%s\"; translate_toy corpus --help lists them", split_name);
+
+    model *m = model_load(path, false);
+    heed_corpus *corpus = file ? data_read(file, strict) : data_toy(TOY_SEED, split, 0, n);
+    result r;
+    heed_dataset *data = data_encode(corpus, m->source, m->target, 0, &left_out);
+    if (!heed_dataset_count(data))
+        die("no sentence pair to evaluate");
+    r.found = score_likelihood(m, data, (int)threads);
+    char **translations = score_translate(m, data, (int)threads);
+    r.exact = score_exact(corpus, translations);
+    if (json)
+        print_json(&r);
+    else
+        print_text(&r);
+    output_check();
+    for (int64_t i = 0; i < corpus->count; i++)
+        free(translations[i]);
+    free(translations);
+    heed_dataset_free(data);
+    heed_corpus_free(corpus);
+    model_free(m);
+    return 0;
+}

@@ -1,0 +1,20 @@
+/* Running a trained model over many sentences at once: losses and translations, the same bits for any thread count. */
+#ifndef SCORE_H
+#define SCORE_H
+
+#include "model.h"
+
+typedef struct {
+    int64_t sentences, tokens; /* tokens: target words and <eos> */
+    double loss;               /* mean negative log probability of a target token, no smoothing */
+    double token_accuracy;     /* share of target tokens that are the most probable one, given those before */
+} likelihood;
+likelihood score_likelihood(const model *m, const heed_dataset *data, int threads);
+
+/* Greedy translations of the sources in data; free each, and the array, with free. */
+char **score_translate(const model *m, const heed_dataset *data, int threads);
+
+/* How many of the translations equal the target text. */
+int64_t score_exact(const heed_corpus *corpus, char *const *translations);
+
+#endif
