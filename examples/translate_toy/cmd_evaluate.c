@@ -19,15 +19,16 @@ static void print_text(const result *r)
     printf("loss            %.4f nats a token\n", r->found.loss);
     printf("perplexity      %.3f\n", exp(r->found.loss));
     printf("token accuracy  %.2f %%\n", 100 * r->found.token_accuracy);
-    printf("exact match     %.2f %% (%lld)\n", 100 * (double)r->exact / (double)r->found.sentences, (long long)r->exact);
+    printf("exact match     %.2f %% (%lld)\n", 100 * (double)r->exact / (double)r->found.sentences,
+           (long long)r->exact);
 }
 
 static void print_json(const result *r)
 {
-    json_t *object = json_pack("{s:I, s:I, s:f, s:f, s:f, s:f}", "sentences", (json_int_t)r->found.sentences,
-                               "tokens", (json_int_t)r->found.tokens, "loss",
-                               r->found.loss, "perplexity", exp(r->found.loss), "token_accuracy", r->found.token_accuracy,
-                               "exact_match", (double)r->exact / (double)r->found.sentences);
+    json_t *object = json_pack("{s:I, s:I, s:f, s:f, s:f, s:f}", "sentences", (json_int_t)r->found.sentences, "tokens",
+                               (json_int_t)r->found.tokens, "loss", r->found.loss, "perplexity", exp(r->found.loss),
+                               "token_accuracy", r->found.token_accuracy, "exact_match",
+                               (double)r->exact / (double)r->found.sentences);
     if (!object || json_dumpf(object, stdout, JSON_REAL_PRECISION(12)))
         die("standard output: write failed");
     putchar('\n');

@@ -80,7 +80,8 @@ static void show(const heed_var *weights, heed_attention_type type, int layer, c
     for (int64_t head = 0; head < all.shape.dims[1]; head++) {
         heed_shape_buffer name;
         heed_tensor one = heed_tensor_slice(heed_tensor_slice(all, 0, 0, 1), 1, head, head + 1);
-        heed_tensor matrix = { .data = one.data, .shape = HEED_SHAPE(one.shape.dims[2], one.shape.dims[3]),
+        heed_tensor matrix = { .data = one.data,
+                               .shape = HEED_SHAPE(one.shape.dims[2], one.shape.dims[3]),
                                .strides = { one.strides[2], one.strides[3] } };
         desc.title = heed_head_name(type, layer, (int)head, &name);
         if (only && strcmp(only, desc.title) != 0)
@@ -101,8 +102,8 @@ static void check_head(const char *only, const model *m)
                 if (strcmp(heed_head_name((heed_attention_type)type, layer, head, &name), only) == 0)
                     return;
     if (only)
-        die_usage("heads: there is no head \"%s\"; they are %s.L.H, %s.L.H and %s.L.H with L below %lld, H below %lld", only,
-                  types[0], types[1], types[2], (long long)m->config.layers, (long long)m->config.heads);
+        die_usage("heads: there is no head \"%s\"; they are %s.L.H, %s.L.H and %s.L.H with L below %lld, H below %lld",
+                  only, types[0], types[1], types[2], (long long)m->config.layers, (long long)m->config.heads);
 }
 
 int cmd_heads(int argc, char **argv)

@@ -20,7 +20,8 @@ enum { OWN_ROWS = 10 };
 static void make_rows(arguments *a, option rows[OWN_ROWS + CONFIGURATION_ROWS + 1])
 {
     const option own[OWN_ROWS] = {
-        { "data", OPTION_TEXT, &a->data, "FILE", "TSV of pairs, a part of it held out; none: the toy language", 0, 0, 0 },
+        { "data", OPTION_TEXT, &a->data, "FILE", "TSV of pairs, a part of it held out; none: the toy language", 0, 0,
+          0 },
         { "train", OPTION_TEXT, &a->train, "FILE", "TSV of pairs, all trained on; needs --valid", 0, 0, 0 },
         { "valid", OPTION_TEXT, &a->valid, "FILE", "TSV of pairs to validate on", 0, 0, 0 },
         { "strict", OPTION_FLAG, &a->strict, NULL, "a bad line in a file is an error, not skipped", 0, 0, 0 },
@@ -29,7 +30,8 @@ static void make_rows(arguments *a, option rows[OWN_ROWS + CONFIGURATION_ROWS + 
         { "force", OPTION_FLAG, &a->force, NULL, "start anew over the run in --out", 0, 0, 0 },
         { "max-minutes", OPTION_NUMBER, &a->max_minutes, "R", "save and stop after so long; 0: never", 0, 1e9, 0 },
         { "threads", OPTION_INTEGER, &a->threads, "N", "0: all cores; any number gives the same bits", 0, 256, 0 },
-        { "check-finite", OPTION_FLAG, &a->check_finite, NULL, "stop at the first op with a non-finite value", 0, 0, 0 },
+        { "check-finite", OPTION_FLAG, &a->check_finite, NULL, "stop at the first op with a non-finite value", 0, 0,
+          0 },
     };
     memcpy(rows, own, sizeof own);
     int n = OWN_ROWS + configuration_options(&a->config, rows + OWN_ROWS);
@@ -39,7 +41,8 @@ static void make_rows(arguments *a, option rows[OWN_ROWS + CONFIGURATION_ROWS + 
 static void check_choices(const arguments *a)
 {
     if (a->data && a->train)
-        die_usage("--data and --train cannot both be given: --data holds out its own validation pairs, --train needs --valid");
+        die_usage("--data and --train cannot both be given: --data holds out its own validation pairs, --train needs "
+                  "--valid");
     if (a->train && !a->valid)
         die_usage("--train needs --valid FILE");
     if (a->valid && !a->train && !a->data)
@@ -124,8 +127,15 @@ int cmd_train(int argc, char **argv)
     heed_corpus *train, *valid;
     load_pairs(&a, &train, &valid);
     model *m = start_or_resume(&a, &line, train);
-    training run = { .out = a.out, .threads = a.threads, .max_minutes = a.max_minutes, .check_finite = a.check_finite,
-                     .train = train, .valid = valid, .about = a.data ? a.data : a.train ? a.train : "toy language" };
+    training run = { .out = a.out,
+                     .threads = a.threads,
+                     .max_minutes = a.max_minutes,
+                     .check_finite = a.check_finite,
+                     .train = train,
+                     .valid = valid,
+                     .about = a.data    ? a.data
+                              : a.train ? a.train
+                                        : "toy language" };
     int code = train_run(m, &run);
     model_free(m);
     heed_corpus_free(train);

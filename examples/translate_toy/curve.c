@@ -91,21 +91,22 @@ bool curve_write(const char *path, const log_entry *entries, int64_t count)
     heed_file *file = heed_file_create(path);
     if (!file)
         return false;
-    bool fine =
-        heed_file_printf(file,
-                         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" role=\"img\" "
-                         "font-family=\"sans-serif\" font-size=\"12\">\n<title>Loss during training</title>\n"
-                         "<style>svg{background:#fff}text{fill:#333}.grid{stroke:#ddd}polyline{fill:none;"
-                         "stroke-width:1.5}.train{stroke:#0072b2}.valid{stroke:#d55e00}.dot{fill:#d55e00}"
-                         "@media(prefers-color-scheme:dark){svg{background:#16181d}text{fill:#ccc}"
-                         ".grid{stroke:#333}.train{stroke:#56b4e9}}</style>\n",
-                         WIDTH, HEIGHT) &&
-        write_axes(file, &f) && write_line(file, &f, entries, count, false) && write_line(file, &f, entries, count, true) &&
-        heed_file_printf(file,
-                         "<polyline class=\"train\" points=\"%d,20 %d,20\"/><text x=\"%d\" y=\"24\">training "
-                         "(smoothed labels)</text>\n<polyline class=\"valid\" points=\"%d,20 %d,20\"/><circle class=\"dot\" "
-                         "cx=\"%d\" cy=\"20\" r=\"2.5\"/><text x=\"%d\" y=\"24\">validation</text>\n</svg>\n",
-                         LEFT, LEFT + 24, LEFT + 32, LEFT + 220, LEFT + 244, LEFT + 232, LEFT + 252);
+    bool fine = heed_file_printf(file,
+                                 "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" role=\"img\" "
+                                 "font-family=\"sans-serif\" font-size=\"12\">\n<title>Loss during training</title>\n"
+                                 "<style>svg{background:#fff}text{fill:#333}.grid{stroke:#ddd}polyline{fill:none;"
+                                 "stroke-width:1.5}.train{stroke:#0072b2}.valid{stroke:#d55e00}.dot{fill:#d55e00}"
+                                 "@media(prefers-color-scheme:dark){svg{background:#16181d}text{fill:#ccc}"
+                                 ".grid{stroke:#333}.train{stroke:#56b4e9}}</style>\n",
+                                 WIDTH, HEIGHT) &&
+                write_axes(file, &f) && write_line(file, &f, entries, count, false) &&
+                write_line(file, &f, entries, count, true) &&
+                heed_file_printf(
+                    file,
+                    "<polyline class=\"train\" points=\"%d,20 %d,20\"/><text x=\"%d\" y=\"24\">training "
+                    "(smoothed labels)</text>\n<polyline class=\"valid\" points=\"%d,20 %d,20\"/><circle class=\"dot\" "
+                    "cx=\"%d\" cy=\"20\" r=\"2.5\"/><text x=\"%d\" y=\"24\">validation</text>\n</svg>\n",
+                    LEFT, LEFT + 24, LEFT + 32, LEFT + 220, LEFT + 244, LEFT + 232, LEFT + 252);
     if (!fine) {
         heed_file_abort(file);
         return false;

@@ -44,8 +44,8 @@ static void say_bad_line(int64_t line, heed_line_kind kind, void *context)
 heed_corpus *data_read(const char *path, bool strict)
 {
     bad_lines bad = { path, 0 };
-    heed_corpus *corpus = heed_corpus_read_tsv(
-        path, (heed_corpus_desc){ .strict = strict, .on_bad = say_bad_line, .context = &bad });
+    heed_corpus *corpus =
+        heed_corpus_read_tsv(path, (heed_corpus_desc){ .strict = strict, .on_bad = say_bad_line, .context = &bad });
     if (!corpus)
         die("%s", heed_error());
     for (int kind = HEED_LINE_OK + 1; bad.said && kind < HEED_LINE_KINDS; kind++)

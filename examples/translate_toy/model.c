@@ -15,9 +15,22 @@ static const double ANY = 9e15; /* the most a whole number in a double can be tr
 configuration configuration_defaults(void)
 {
     return (configuration){
-        .layers = 2, .d_model = 96, .heads = 4, .ffn = 256, .dropout = 0.05,
-        .steps = 4000, .batch = 64, .warmup = 200, .lr = 0.003, .clip = 1, .smoothing = 0.1, .schedule = "cosine",
-        .max_words = 60, .min_count = 1, .seed = 1, .valid_every = 500,
+        .layers = 2,
+        .d_model = 96,
+        .heads = 4,
+        .ffn = 256,
+        .dropout = 0.05,
+        .steps = 4000,
+        .batch = 64,
+        .warmup = 200,
+        .lr = 0.003,
+        .clip = 1,
+        .smoothing = 0.1,
+        .schedule = "cosine",
+        .max_words = 60,
+        .min_count = 1,
+        .seed = 1,
+        .valid_every = 500,
     };
 }
 
@@ -29,7 +42,8 @@ int configuration_options(configuration *c, option *rows)
         { "heads", OPTION_INTEGER, &c->heads, "N", "attention heads", 1, 256, 0 },
         { "ffn", OPTION_INTEGER, &c->ffn, "N", "inner width of the feed-forward layers", 1, 65536, 0 },
         { "dropout", OPTION_NUMBER, &c->dropout, "P", "on embeddings, sublayers and ffn", 0, 0.99, 0 },
-        { "post-norm", OPTION_FLAG, &c->post_norm, NULL, "norm(x + f(x)), as in the paper, not x + f(norm(x))", 0, 0, 0 },
+        { "post-norm", OPTION_FLAG, &c->post_norm, NULL, "norm(x + f(x)), as in the paper, not x + f(norm(x))", 0, 0,
+          0 },
         { "steps", OPTION_INTEGER, &c->steps, "N", "training steps", 0, ANY, 0 },
         { "batch", OPTION_INTEGER, &c->batch, "N", "sentence pairs a step", 1, 1e6, 0 },
         { "warmup", OPTION_INTEGER, &c->warmup, "N", "steps over which the learning rate rises", 0, ANY, 0 },
@@ -137,8 +151,9 @@ static char *progress_json(const progress *at)
 {
     char data[24];
     snprintf(data, sizeof data, "%016llx", (unsigned long long)at->data);
-    json_t *object = json_pack("{s:I, s:I, s:I, s:I, s:s}", "step", (json_int_t)at->step, "epoch", (json_int_t)at->epoch,
-                               "batch", (json_int_t)at->batch, "best_step", (json_int_t)at->best_step, "data", data);
+    json_t *object =
+        json_pack("{s:I, s:I, s:I, s:I, s:s}", "step", (json_int_t)at->step, "epoch", (json_int_t)at->epoch, "batch",
+                  (json_int_t)at->batch, "best_step", (json_int_t)at->best_step, "data", data);
     if (isfinite(at->best_loss)) /* JSON has no infinity: before the first validation there is no loss */
         json_object_set_new(object, "best_loss", json_real(at->best_loss));
     return to_text(object);
@@ -154,8 +169,9 @@ static void read_progress(progress *at, const char *json, const char *path)
         step < 0 || epoch < 0 || batch < 0 || best_step < 0)
         die("load \"%s\": its metadata does not say where training stood", path);
     const json_t *loss = json_object_get(object, "best_loss");
-    *at = (progress){ step, epoch, batch, loss ? json_number_value(loss) : (double)INFINITY, best_step,
-                      strtoull(data, NULL, 16) };
+    *at = (progress){ step,      epoch,
+                      batch,     loss ? json_number_value(loss) : (double)INFINITY,
+                      best_step, strtoull(data, NULL, 16) };
     json_decref(object);
 }
 
@@ -168,24 +184,23 @@ static void build(model *m)
     m->params = heed_params_new();
     if (!m->params)
         die("%s", heed_error());
-    m->net = heed_transformer_make(
-        m->params, (heed_transformer_desc){ .src_vocab = heed_vocab_size(m->source),
-                                            .tgt_vocab = heed_vocab_size(m->target),
-                                            .enc_layers = (int)c->layers,
-                                            .dec_layers = (int)c->layers,
-                                            .layer = { .d_model = c->d_model,
-                                                       .heads = c->heads,
-                                                       .ffn = c->ffn,
-                                                       .pre_norm = !c->post_norm,
-                                                       .dropout = c->dropout,
-                                                       .ffn_dropout = c->dropout },
-                                            .dropout = c->dropout,
-                                            .has_padding = true,
-                                            .padding = HEED_PAD });
+    m->net = heed_transformer_make(m->params, (heed_transformer_desc){ .src_vocab = heed_vocab_size(m->source),
+                                                                       .tgt_vocab = heed_vocab_size(m->target),
+                                                                       .enc_layers = (int)c->layers,
+                                                                       .dec_layers = (int)c->layers,
+                                                                       .layer = { .d_model = c->d_model,
+                                                                                  .heads = c->heads,
+                                                                                  .ffn = c->ffn,
+                                                                                  .pre_norm = !c->post_norm,
+                                                                                  .dropout = c->dropout,
+                                                                                  .ffn_dropout = c->dropout },
+                                                                       .dropout = c->dropout,
+                                                                       .has_padding = true,
+                                                                       .padding = HEED_PAD });
     if (!heed_params_init(m->params, (uint64_t)c->seed))
         die("%s", heed_error());
-    m->opt = heed_adamw_make(m->params, (heed_adamw_desc){ .lr = c->lr, .beta1 = 0.9, .beta2 = 0.98, .eps = 1e-9,
-                                                           .clip = c->clip });
+    m->opt = heed_adamw_make(
+        m->params, (heed_adamw_desc){ .lr = c->lr, .beta1 = 0.9, .beta2 = 0.98, .eps = 1e-9, .clip = c->clip });
     if (!m->opt.params)
         die("%s", heed_error());
 }
@@ -224,9 +239,10 @@ bool model_save(const model *m, const char *path)
 {
     char *config = configuration_json(&m->config), *at = progress_json(&m->at);
     char *source = heed_vocab_to_json(m->source), *target = heed_vocab_to_json(m->target);
-    const heed_metadata metadata[] = {
-        { "configuration", config }, { "progress", at }, { "source_vocabulary", source }, { "target_vocabulary", target }
-    };
+    const heed_metadata metadata[] = { { "configuration", config },
+                                       { "progress", at },
+                                       { "source_vocabulary", source },
+                                       { "target_vocabulary", target } };
     bool saved = source && target && heed_checkpoint_save(path, m->params, &m->opt, metadata, 4);
     free(config);
     free(at);

@@ -51,7 +51,7 @@ model *model_new(const configuration *config, heed_vocab *source, heed_vocab *ta
 /* path: a file, or a folder that holds model.safetensors. */
 model *model_load(const char *path, bool with_optimizer);
 void model_free(model *m);
-bool model_save(const model *m, const char *path); /* false: heed_error() says why; an old file is as it was */
+bool model_save(const model *m, const char *path);        /* false: heed_error() says why; an old file is as it was */
 double model_learning_rate(const model *m, int64_t step); /* of the step with this number, counted from 1 */
 
 #endif

@@ -18,7 +18,7 @@ typedef struct {
     struct {
         double loss;
         int64_t tokens, right;
-    } *sums;             /* of each batch */
+    } * sums;            /* of each batch */
     char **translations; /* of each sentence */
 } job;
 

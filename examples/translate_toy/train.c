@@ -45,15 +45,17 @@ static heed_var *shard_loss(heed_tape *tape, int shard, void *context)
     if (!heed_batch_make(l->train, l->rows + l->starts[shard], l->starts[shard + 1] - l->starts[shard],
                          l->arenas[shard], &batch))
         return NULL;
-    heed_shape src_shape = HEED_SHAPE(batch.rows, batch.src_length), tgt_shape = HEED_SHAPE(batch.rows, batch.tgt_length);
+    heed_shape src_shape = HEED_SHAPE(batch.rows, batch.src_length),
+               tgt_shape = HEED_SHAPE(batch.rows, batch.tgt_length);
     heed_ids *src = heed_input_ids(tape, src_shape, batch.src);
     heed_ids *lengths = heed_input_ids(tape, HEED_SHAPE(batch.rows), batch.src_lengths);
     heed_ids *in = heed_input_ids(tape, tgt_shape, batch.tgt_in);
     heed_ids *out = heed_input_ids(tape, tgt_shape, batch.tgt_out);
     heed_var *memory = heed_transformer_encode(&m->net, src, lengths, NULL);
     heed_var *logits = heed_transformer_decode(&m->net, in, memory, lengths, NULL, NULL);
-    return heed_cross_entropy(logits, out,
-                              (heed_ce_desc){ .smoothing = m->config.smoothing, .has_ignore = true, .ignore = HEED_PAD, .sum = true });
+    return heed_cross_entropy(
+        logits, out,
+        (heed_ce_desc){ .smoothing = m->config.smoothing, .has_ignore = true, .ignore = HEED_PAD, .sum = true });
 }
 
 /* Cuts the running batch into shards; returns how many. *tokens: target tokens, what the loss is divided by. */
@@ -95,9 +97,14 @@ static double train_step(loop *l)
         die("%s", heed_error());
     int shards = cut_batch(l, rows, &tokens);
     m->opt.lr = model_learning_rate(m, m->at.step + 1);
-    if (!heed_trainer_step(l->trainer, (heed_trainer_step_desc){ .shards = shards, .starts = l->starts,
-                                                                 .step = m->at.step + 1, .divisor = (double)tokens,
-                                                                 .loss = shard_loss, .context = l }, &loss) ||
+    if (!heed_trainer_step(l->trainer,
+                           (heed_trainer_step_desc){ .shards = shards,
+                                                     .starts = l->starts,
+                                                     .step = m->at.step + 1,
+                                                     .divisor = (double)tokens,
+                                                     .loss = shard_loss,
+                                                     .context = l },
+                           &loss) ||
         !heed_adamw_step(&m->opt))
         die("step %lld: %s; the last saved model is in \"%s\"", (long long)m->at.step + 1, heed_error(), l->last);
     m->at.step++;
@@ -163,11 +170,13 @@ static loop loop_open(model *m, const training *run)
     l.train = data_encode(run->train, m->source, m->target, m->config.max_words, &train_left);
     l.valid = data_encode(run->valid, m->source, m->target, m->config.max_words, &valid_left);
     if (train_left + valid_left)
-        warn("%lld training and %lld validation pairs have more than %lld words on a side (--max-words) and are left out",
+        warn("%lld training and %lld validation pairs have more than %lld words on a side (--max-words) and are left "
+             "out",
              (long long)train_left, (long long)valid_left, (long long)m->config.max_words);
     if (!heed_dataset_count(l.train) || !heed_dataset_count(l.valid))
         die("no %s pair is left to work with", heed_dataset_count(l.train) ? "validation" : "training");
-    l.batches = heed_batches_new(l.train, (heed_batches_desc){ .rows = m->config.batch, .seed = (uint64_t)m->config.seed });
+    l.batches =
+        heed_batches_new(l.train, (heed_batches_desc){ .rows = m->config.batch, .seed = (uint64_t)m->config.seed });
     l.trainer = heed_trainer_new(m->params, (heed_trainer_desc){ .threads = (int)run->threads,
                                                                  .seed = (uint64_t)m->config.seed,
                                                                  .check_finite = run->check_finite });

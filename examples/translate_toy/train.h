@@ -6,12 +6,12 @@
 
 /* What a run needs beside the model's configuration; nothing of it is in the model's file. */
 typedef struct {
-    const char *out;     /* the folder */
-    int64_t threads;     /* 0: all cores */
-    double max_minutes;  /* 0: no limit */
-    bool check_finite;   /* name the first op with a non-finite value */
+    const char *out;    /* the folder */
+    int64_t threads;    /* 0: all cores */
+    double max_minutes; /* 0: no limit */
+    bool check_finite;  /* name the first op with a non-finite value */
     const heed_corpus *train, *valid;
-    const char *about;   /* what is trained on, for the first line printed */
+    const char *about; /* what is trained on, for the first line printed */
 } training;
 
 /* Trains m from where it stands to its configuration's last step. Returns 0, or the exit code of a signal that stopped
