@@ -59,7 +59,7 @@ static bool begin_step(const char *who, heed_params *params, double lr, double c
         return false;
     if (!isfinite(found)) {
         if (slab_check_finite(params, who, hint))
-            heed_fail(HEED_BAD_ARGUMENT, "%s: the gradient's norm is %g; %s", who, found, hint);
+            heed_fail(HEED_BAD_STATE, "%s: the gradient's norm is %g; %s", who, found, hint);
         return false;
     }
     *norm = found;

@@ -204,7 +204,7 @@ static bool run_shard(int shard, int worker, void *context)
     if (heed_error_pending())
         return false;
     if (!isfinite(value))
-        return heed_fail(HEED_BAD_ARGUMENT, "trainer_step: shard %d: the loss is %g; check_finite names the first op",
+        return heed_fail(HEED_BAD_STATE, "trainer_step: shard %d: the loss is %g; check_finite names the first op",
                          shard, value);
     trainer->losses[shard] = value;
     return heed_backward(loss);

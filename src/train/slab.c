@@ -102,7 +102,7 @@ bool slab_check_finite(heed_params *params, const char *who, const char *hint)
         char name[96];
         heed_tensor gradient = heed_tensor_wrap(heed_grads_data(grads) + p->offset, p->shape);
         if (!heed_grads_empty(grads)[i] && !heed_tensor_finite(gradient, &at))
-            return heed_fail(HEED_BAD_ARGUMENT, "%s: gradient of \"%s\" is %g at element %lld; %s", who,
+            return heed_fail(HEED_BAD_STATE, "%s: gradient of \"%s\" is %g at element %lld; %s", who,
                              text_clean(name, sizeof name, p->name), (double)gradient.data[at], (long long)at, hint);
     }
     return true;
