@@ -1,6 +1,6 @@
 /* Optimisers against PyTorch's numbers, against a second implementation in double, and with several threads. */
 #include "check.h"
-#include "gradients.h"
+#include "optim_cases.h"
 #include "optim_golden.h"
 #include "tensor/kernels.h"
 

@@ -1,6 +1,6 @@
 /* What an optimiser's step uses up, leaves alone and refuses. */
 #include "check.h"
-#include "gradients.h"
+#include "optim_cases.h"
 
 /* ---- what a step leaves ----------------------------------------------------------------------------------------- */
 static heed_params *make_small(void)
