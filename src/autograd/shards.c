@@ -32,6 +32,7 @@ typedef struct {
     void *context;
     int failed; /* the lowest-numbered failed shard so far; -1: none */
     error_state error;
+    omp_lock_t lock; /* of the two above; the name of a critical section would be an exported symbol */
 } shard_job;
 
 /* What a shard left in the thread's error goes with it, so that the next shard there starts clean. */
@@ -43,11 +44,12 @@ static void run_shard(shard_job *job, int shard, int worker)
     error_state error = error_take();
     if (ok)
         return;
-#pragma omp critical(heed_shards)
+    omp_set_lock(&job->lock);
     if (job->failed < 0 || shard < job->failed) {
         job->failed = shard;
         job->error = error;
     }
+    omp_unset_lock(&job->lock);
 }
 
 bool heed_shards_run(int shards, int threads, heed_shard_fn *fn, void *context)
@@ -57,6 +59,7 @@ bool heed_shards_run(int shards, int threads, heed_shard_fn *fn, void *context)
                          fn ? "a" : "no");
     error_state before = error_take(); /* the calling thread works too; its older failure comes first */
     shard_job job = { .fn = fn, .context = context, .failed = -1 };
+    omp_init_lock(&job.lock);
     if (threads == 0)
         threads = heed_threads();
     if (threads > shards)
@@ -69,6 +72,7 @@ bool heed_shards_run(int shards, int threads, heed_shard_fn *fn, void *context)
         for (int shard = 0; shard < shards; shard++)
             run_shard(&job, shard, omp_get_thread_num());
     }
+    omp_destroy_lock(&job.lock);
     if (before.pending)
         error_put(&before);
     if (job.failed >= 0)
