@@ -3,9 +3,9 @@
 #include <heed.h>
 
 #ifdef WRONG
-enum { SLOPE = 1 };
+static const heed_real slope = 1;
 #else
-enum { SLOPE = 2 };
+static const heed_real slope = 2;
 #endif
 
 static bool square_backward(heed_node *node)
@@ -13,7 +13,7 @@ static bool square_backward(heed_node *node)
     heed_tensor x = node->in[0]->value, dy = heed_out_grad(node);
     heed_grad_dest dx = heed_grad_into(node, 0);
     for (int64_t i = 0; dx.view.data && i < heed_tensor_numel(x); i++)
-        dx.view.data[i] = (dx.beta == 0 ? 0 : dx.view.data[i]) + SLOPE * x.data[i] * dy.data[i];
+        dx.view.data[i] = (dx.beta == 0 ? 0 : dx.view.data[i]) + slope * x.data[i] * dy.data[i];
     return true;
 }
 
