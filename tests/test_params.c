@@ -1,4 +1,5 @@
 /* Named parameters: layout, initial values, bad makes, gradients and their slabs. */
+#include "memory_sweep.h"
 #include "model.h"
 
 static const heed_init NORMAL = { .kind = HEED_INIT_NORMAL, .scale = 0.5 };
@@ -428,7 +429,7 @@ static void gradcheck_covers_parameters(void **state)
     bool same = heed_params_gradcheck(f.params, product, &f, &x, 1, (heed_gradcheck_desc){ .seed = 1 }, &report);
     if (sizeof(heed_real) == 4) {
         assert_false(same);
-        check_failed(HEED_UNSUPPORTED, "double");
+        check_failed(HEED_UNSUPPORTED, "use libheed64");
         fixture_free(&f);
         return;
     }
@@ -467,20 +468,7 @@ static bool build(void)
 static void running_out_of_memory_is_an_error(void **state)
 {
     (void)state;
-    for (int sticky = 0; sticky < 2; sticky++) {
-        int n = 1;
-        heed_memory before = heed_memory_now();
-        for (;; n++) {
-            heed_memory_fail_at(n, sticky);
-            bool done = build();
-            heed_memory_fail_at(0, false);
-            assert_int_equal(heed_memory_now().blocks, before.blocks);
-            if (done)
-                break;
-            check_failed(HEED_MEMORY, "");
-        }
-        assert_true(n > 5);
-    }
+    check_memory_sweep(build, 5);
 }
 
 int main(void)

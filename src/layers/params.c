@@ -436,7 +436,6 @@ bool heed_params_gradcheck(heed_params *params, heed_gradcheck_fn *fn, void *con
     for (int i = 0; i < params->count; i++)
         externals[i] = external_of(params->items[i], params->grads);
     bool same = heed_gradcheck_with(fn, context, inputs, n_inputs, externals, params->count, desc, report);
-    heed_grads_clear(params->grads);
     memory_put(externals);
     return same;
 }
