@@ -149,11 +149,12 @@ no C at all
 int main(void) { return sizeof(heed_real) == sizeof(double) && heed_version()[0] ? 0 : 1; }
 ```
 PAGE
-    run_file "$work/page.md"
+    run_file "$work/page.md" >"$work/page.log"
     if [ "$passed $failed $skipped" = '6 4 1' ]; then
         echo '1 passed, 0 failed'
     else
         echo "the page of the self-test should give 6 passed, 4 failed, 1 skipped, not $passed, $failed, $skipped"
+        cat "$work/page.log"
         echo '0 passed, 1 failed'
         return 1
     fi
