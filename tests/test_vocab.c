@@ -133,7 +133,7 @@ static void a_word_itself_comes_first(void **state)
         assert_true(heed_vocab_id(vocab, words[i]) >= HEED_SPECIALS);
     int32_t ids[8];
     assert_int_equal(heed_vocab_encode(vocab, ". a. .b The the", ids, 8, NULL), 7);
-    static const char *const want[] = { ".", "a", J ".", "." J, "b", "The", "the" };
+    static const char *const want[] = { ".", "a", (J "."), ("." J), "b", "The", "the" };
     for (int i = 0; i < 7; i++)
         assert_string_equal(heed_vocab_word(vocab, ids[i]), want[i]);
     heed_vocab_free(vocab);

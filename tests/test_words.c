@@ -152,50 +152,15 @@ static void every_white_space_cuts_and_nothing_else(void **state)
 static void random_lines_come_back(void **state)
 {
     (void)state;
-    static const char *const parts[] = { "a",
-                                         "b",
-                                         "l",
-                                         "qu",
-                                         "e",
-                                         "h",
-                                         "'",
-                                         "'",
-                                         "\u2019",
-                                         ".",
-                                         ".",
-                                         "!",
-                                         "-",
-                                         "\u00AB",
-                                         "(",
-                                         J,
-                                         J,
-                                         " ",
-                                         " ",
-                                         "\u00A0",
-                                         "\t",
-                                         "\u2028",
-                                         "\u0301",
-                                         "\u200D",
-                                         "\U0001F469",
-                                         "\U0001F3FD",
-                                         "\U0001F1EB",
-                                         "\u00E9",
-                                         "\u0645",
-                                         "\u4E2D",
-                                         "5",
-                                         "$",
-                                         "<",
-                                         "\x01",
-                                         "\uFFFD",
-                                         "\u0600",
-                                         "\u0E33",
-                                         "\u1100",
-                                         "\u1161",
-                                         "L",
-                                         "Qu",
-                                         "\xF4\x8F\xBF\xBF",
-                                         "\xEF\xBF"
-                                         "\xBC" };
+    static const char *const parts[] = {
+        "a",      "b",      "l",      "qu",         "e",          "h",          "'",
+        "'",      "\u2019", ".",      ".",          "!",          "-",          "\u00AB",
+        "(",      J,        J,        " ",          " ",          "\u00A0",     "\t",
+        "\u2028", "\u0301", "\u200D", "\U0001F469", "\U0001F3FD", "\U0001F1EB", "\u00E9",
+        "\u0645", "\u4E2D", "5",      "$",          "<",          "\x01",       "\uFFFD",
+        "\u0600", "\u0E33", "\u1100", "\u1161",     "L",          "Qu",         "\xF4\x8F\xBF\xBF",
+        "\uFFFC"
+    };
     const int n_parts = sizeof(parts) / sizeof(parts[0]);
     heed_rng rng = { .seed = 20, .stream = heed_rng_stream("lines") };
     for (rng.row = 0; rng.row < 20000; rng.row++) {

@@ -23,6 +23,11 @@
 
 /* ---- characters -------------------------------------------------------------------------------------------------- */
 
+static bool is_ascii(char byte)
+{
+    return (unsigned char)byte < 0x80;
+}
+
 static int64_t decode(const char *text, int64_t bytes, int32_t *code)
 {
     return utf8proc_iterate((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)bytes, code);
@@ -33,7 +38,7 @@ int64_t text_invalid_at(const char *text, int64_t bytes)
     int64_t i = 0;
     while (i < bytes) {
         int32_t code;
-        int64_t n = (signed char)text[i] >= 0 ? 1 : decode(text + i, bytes - i, &code);
+        int64_t n = is_ascii(text[i]) ? 1 : decode(text + i, bytes - i, &code);
         if (n < 1)
             return i;
         i += n;
@@ -101,7 +106,10 @@ typedef struct {
 
 static cluster next_cluster(const char *text, int64_t bytes)
 {
-    cluster c = { .single = true };
+    cluster c = { .bytes = 1, .code = text[0], .single = true };
+    if (is_ascii(text[0]) &&
+        (bytes == 1 || is_ascii(text[1]))) /* two ASCII characters never belong together (CR LF is no word) */
+        return c;
     int32_t state = 0, last, code;
     c.bytes = decode(text, bytes, &c.code);
     for (last = c.code; c.bytes < bytes; last = code) {
