@@ -1,0 +1,391 @@
+/* Decoding: with the cache as without, against a search written out here, its edges, its errors and its memory. */
+#include "memory_sweep.h"
+#include "model.h"
+
+enum { CASES = 250, ROWS = 4, MOST = 12, VOCAB = 7 };
+
+typedef struct {
+    heed_params *params;
+    heed_tape *tape;
+    heed_transformer m;
+    int64_t rows, src_length;
+    int32_t src[ROWS * MOST], lengths[ROWS];
+    heed_decode_desc desc;
+} scene;
+
+static scene scene_new(uint64_t seed)
+{
+    draws d = draws_of(seed);
+    int64_t heads = draw_int(&d, 1, 3);
+    heed_transformer_desc desc = {
+        .src_vocab = 9,
+        .tgt_vocab = VOCAB,
+        .enc_layers = (int)draw_int(&d, 1, 2),
+        .dec_layers = (int)draw_int(&d, 1, 3),
+        .layer = { .d_model = heads * draw_int(&d, 2, 4),
+                   .heads = heads,
+                   .ffn = 8,
+                   .pre_norm = draw_int(&d, 0, 1),
+                   .composed = draw_int(&d, 0, 3) == 0,
+                   .dropout = 0.2 }, /* not while decoding */
+        .dropout = 0.2,
+        .learned_positions = draw_int(&d, 0, 1),
+        .max_length = MOST,
+        .untied_output = draw_int(&d, 0, 1),
+    };
+    scene s = { .params = heed_params_new(), .tape = heed_tape_new((heed_tape_desc){ .seed = seed }) };
+    s.m = heed_transformer_make(s.params, desc);
+    params_ready(s.params, seed);
+    params_shake(s.params, seed);
+    s.rows = draw_int(&d, 1, ROWS);
+    s.src_length = draw_int(&d, 1, MOST);
+    draw_ids(&d, s.src, s.rows * s.src_length, 0, 8);
+    draw_ids(&d, s.lengths, s.rows, 1, (int32_t)s.src_length);
+    s.desc = (heed_decode_desc){ .bos = (int32_t)draw_int(&d, 0, VOCAB - 1),
+                                 .eos = (int32_t)draw_int(&d, 0, VOCAB - 1),
+                                 .max_length = draw_int(&d, 1, MOST) };
+    return s;
+}
+
+static void scene_free(scene *s)
+{
+    heed_tape_free(s->tape);
+    heed_params_free(s->params);
+}
+
+typedef struct {
+    int32_t out[ROWS * MOST], lengths[ROWS];
+} result;
+
+static bool decode(scene *s, bool no_cache, result *r)
+{
+    heed_decode_desc desc = s->desc;
+    desc.no_cache = no_cache;
+    memset(r, 0x55, sizeof *r);
+    return heed_decode_greedy(&s->m, s->tape, s->src, s->lengths, s->rows, s->src_length, desc, r->out, r->lengths);
+}
+
+/* One sentence, token by token, from the whole logits. */
+static int64_t by_hand(scene *s, int64_t row, int32_t *out)
+{
+    heed_tape_set_eval(s->tape, true);
+    int32_t tokens[MOST + 1] = { s->desc.bos };
+    int64_t length = 0;
+    while (length < s->desc.max_length) {
+        heed_tape_reset(s->tape);
+        heed_ids *src = heed_input_ids(s->tape, HEED_SHAPE(1, s->src_length), s->src + row * s->src_length);
+        heed_ids *lengths = heed_input_ids(s->tape, HEED_SHAPE(1), s->lengths + row);
+        heed_ids *tgt = heed_input_ids(s->tape, HEED_SHAPE(1, length + 1), tokens);
+        heed_var *memory = heed_transformer_encode(&s->m, src, lengths, NULL);
+        heed_tensor y = heed_value(heed_transformer_decode(&s->m, tgt, memory, lengths, NULL, NULL));
+        const heed_real *last = y.data + length * VOCAB;
+        int32_t best = VOCAB - 1;
+        for (int32_t i = VOCAB - 2; i >= 0; i--)
+            if (last[i] >= last[best])
+                best = i;
+        if (best == s->desc.eos)
+            break;
+        out[length++] = best;
+        tokens[length] = best;
+    }
+    heed_tape_set_eval(s->tape, false);
+    heed_tape_reset(s->tape);
+    return length;
+}
+
+static void cached_equals_uncached_equals_by_hand(void **state)
+{
+    (void)state;
+    int rows = 0, stopped = 0, empty = 0, full = 0, varied = 0;
+    for (int n = 0; n < CASES; n++) {
+        scene s = scene_new((uint64_t)n);
+        result cached, uncached;
+        assert_true(decode(&s, false, &cached));
+        assert_true(decode(&s, true, &uncached));
+        assert_memory_equal(&cached, &uncached, sizeof cached);
+        for (int64_t row = 0; row < s.rows; row++) {
+            int32_t want[MOST];
+            int64_t length = by_hand(&s, row, want), max = s.desc.max_length;
+            assert_int_equal(cached.lengths[row], length);
+            for (int64_t i = 0; i < max; i++)
+                assert_int_equal(cached.out[row * max + i], i < length ? want[i] : s.desc.eos);
+            rows++;
+            full += length == max;
+            empty += length == 0;
+            stopped += length > 0 && length < max;
+            for (int64_t i = 1; i < length; i++)
+                if (want[i] != want[0]) {
+                    varied++;
+                    break;
+                }
+        }
+        scene_free(&s);
+    }
+    /* The cases are of all kinds. */
+    assert_true(rows > 2 * CASES && stopped > 50 && empty > 20 && full > 100 && varied > 100);
+}
+
+/* Feeding several tokens at once and then one by one gives the logits of the whole. */
+static void a_cache_takes_tokens_in_any_portions(void **state)
+{
+    (void)state;
+    for (int n = 0; n < CASES; n++) {
+        scene s = scene_new((uint64_t)n);
+        draws d = draws_of((uint64_t)n + 1000);
+        int32_t tokens[ROWS * MOST], part[ROWS * MOST];
+        int64_t T = draw_int(&d, 1, MOST), done = 0;
+        draw_ids(&d, tokens, s.rows * T, 0, VOCAB - 1);
+        heed_tape_set_eval(s.tape, true);
+        heed_tape_set_grad(s.tape, false);
+        heed_ids *src = heed_input_ids(s.tape, HEED_SHAPE(s.rows, s.src_length), s.src);
+        heed_ids *lengths = heed_input_ids(s.tape, HEED_SHAPE(s.rows), s.lengths);
+        heed_var *memory = heed_transformer_encode(&s.m, src, lengths, NULL);
+        heed_ids *all = heed_input_ids(s.tape, HEED_SHAPE(s.rows, T), tokens);
+        heed_tensor want = heed_value(heed_transformer_decode(&s.m, all, memory, lengths, NULL, NULL));
+        heed_decode_cache *cache = heed_decode_cache_new(&s.m, s.rows, s.src_length, MOST);
+        assert_non_null(cache);
+        while (done < T) {
+            int64_t more = draw_int(&d, 1, T - done);
+            for (int64_t i = 0; i < s.rows * more; i++)
+                part[i] = tokens[i / more * T + done + i % more];
+            heed_ids *ids = heed_input_ids(s.tape, HEED_SHAPE(s.rows, more), part);
+            heed_tensor got =
+                heed_value(heed_transformer_decode(&s.m, ids, done ? NULL : memory, lengths, NULL, cache));
+            assert_true(heed_tensor_ok(got));
+            for (int64_t i = 0; i < s.rows * more; i++)
+                for (int v = 0; v < VOCAB; v++)
+                    check_close((double)got.data[i * VOCAB + v],
+                                (double)want.data[(i / more * T + done + i % more) * VOCAB + v], 20 * CHECK_EPS);
+            done += more;
+            assert_int_equal(heed_decode_cache_length(cache), done);
+        }
+        heed_decode_cache_free(cache);
+        scene_free(&s);
+    }
+}
+
+static void equal_logits_give_the_lowest_id(void **state)
+{
+    (void)state;
+    scene s = scene_new(2);
+    heed_param *table = s.m.generator.weight;
+    assert_true(heed_tensor_fill(heed_param_value(table), 0)); /* every logit is 0 */
+    heed_params_changed(s.params);
+    result r;
+    s.desc.eos = 3;
+    assert_true(decode(&s, false, &r));
+    for (int64_t row = 0; row < s.rows; row++) {
+        assert_int_equal(r.lengths[row], s.desc.max_length);
+        for (int64_t i = 0; i < s.desc.max_length; i++)
+            assert_int_equal(r.out[row * s.desc.max_length + i], 0);
+    }
+    s.desc.eos = 0;
+    assert_true(decode(&s, false, &r));
+    for (int64_t row = 0; row < s.rows; row++)
+        assert_int_equal(r.lengths[row], 0);
+    scene_free(&s);
+}
+
+static void the_tape_comes_back_as_it_was(void **state)
+{
+    (void)state;
+    scene s = scene_new(1);
+    draws d = draws_of(1);
+    heed_var *x = draw_leaf(&d, s.tape, HEED_SHAPE(2, 3)), *y = heed_exp(x);
+    int64_t length = heed_tape_length(s.tape);
+    heed_tape_mark before = heed_tape_marked(s.tape);
+    result r;
+    for (int fail = 0; fail < 2; fail++) {
+        if (fail)
+            s.src[0] = 100;
+        assert_true(decode(&s, false, &r) == !fail);
+        heed_tape_mark after = heed_tape_marked(s.tape);
+        assert_int_equal(heed_tape_length(s.tape), length);
+        assert_int_equal(after.slots, before.slots);
+        assert_int_equal(after.externals, before.externals);
+        assert_ptr_equal(after.memory.block, before.memory.block);
+        assert_int_equal(after.memory.used, before.memory.used);
+        assert_true(heed_tape_is_grad(s.tape) && !heed_tape_is_eval(s.tape));
+    }
+    check_failed(HEED_BAD_ARGUMENT, "100");
+    assert_true(heed_backward(heed_sum(y, (heed_axes){ 0 }))); /* what was on it still works */
+    check_same_bits(heed_grad(x), heed_value(y));
+    heed_tape_set_eval(s.tape, true);
+    heed_tape_set_grad(s.tape, false);
+    s.src[0] = 1;
+    assert_true(decode(&s, false, &r));
+    assert_true(!heed_tape_is_grad(s.tape) && heed_tape_is_eval(s.tape));
+    scene_free(&s);
+}
+
+static void no_lengths_means_whole_rows(void **state)
+{
+    (void)state;
+    scene s = scene_new(4);
+    result r, whole;
+    for (int64_t row = 0; row < s.rows; row++)
+        s.lengths[row] = (int32_t)s.src_length;
+    assert_true(decode(&s, false, &r));
+    memset(&whole, 0x55, sizeof whole);
+    assert_true(heed_decode_greedy(&s.m, s.tape, s.src, NULL, s.rows, s.src_length, s.desc, whole.out, whole.lengths));
+    assert_memory_equal(&r, &whole, sizeof r);
+    scene_free(&s);
+}
+
+/* ---- errors ------------------------------------------------------------------------------------------------------ */
+
+static void wrong_calls_are_refused(void **state)
+{
+    (void)state;
+    scene s = scene_new(1);
+    result r;
+    const scene fine = s;
+    s.desc.max_length = 0;
+    assert_false(decode(&s, false, &r));
+    check_failed(HEED_BAD_ARGUMENT, "max_length 0; each must be at least 1");
+    s = fine;
+    s.rows = 0;
+    assert_false(decode(&s, false, &r));
+    check_failed(HEED_BAD_ARGUMENT, "rows is 0");
+    s = fine;
+    s.desc.bos = VOCAB;
+    assert_false(decode(&s, false, &r));
+    check_failed(HEED_BAD_ARGUMENT, "bos is 7 and eos");
+    s = fine;
+    s.desc.eos = -1;
+    assert_false(decode(&s, false, &r));
+    check_failed(HEED_BAD_ARGUMENT, "eos -1, must be 0 .. 6");
+    s = fine;
+    s.lengths[0] = (int32_t)s.src_length + 1;
+    assert_false(decode(&s, false, &r));
+    check_failed(HEED_BAD_ARGUMENT, "key_lengths[0]");
+    s = fine;
+    assert_false(heed_decode_greedy(NULL, s.tape, s.src, NULL, 1, 1, s.desc, r.out, r.lengths));
+    check_failed(HEED_BAD_ARGUMENT, "m is NULL");
+    assert_false(heed_decode_greedy(&s.m, NULL, s.src, NULL, 1, 1, s.desc, r.out, r.lengths));
+    check_failed(HEED_BAD_ARGUMENT, "tape is NULL");
+    assert_false(heed_decode_greedy(&s.m, s.tape, NULL, NULL, 1, 1, s.desc, r.out, r.lengths));
+    check_failed(HEED_BAD_ARGUMENT, "src is NULL");
+    assert_false(heed_decode_greedy(&s.m, s.tape, s.src, NULL, 1, 1, s.desc, NULL, r.lengths));
+    check_failed(HEED_BAD_ARGUMENT, "out is NULL");
+    assert_false(heed_decode_greedy(&s.m, s.tape, s.src, NULL, 1, 1, s.desc, r.out, NULL));
+    check_failed(HEED_BAD_ARGUMENT, "out_lengths is NULL");
+    assert_null(heed_decode_cache_new(&s.m, 1, 0, 1));
+    check_failed(HEED_BAD_ARGUMENT, "src_length 0");
+    assert_null(heed_decode_cache_new(NULL, 1, 1, 1));
+    check_failed(HEED_BAD_ARGUMENT, "0 layers");
+    assert_null(heed_decode_cache_new(&s.m, INT64_MAX / 2, 1, INT64_MAX / 2));
+    check_failed(HEED_BAD_SHAPE, "too large");
+    heed_decode_cache_free(NULL);
+    assert_int_equal(heed_decode_cache_length(NULL), 0);
+    heed_params_values(s.params)[0] = 0; /* still usable */
+    assert_true(decode(&s, false, &r));
+    scene_free(&s);
+}
+
+static void logits_that_are_not_numbers_are_refused(void **state)
+{
+    (void)state;
+    scene s = scene_new(1);
+    result r;
+    assert_true(heed_tensor_fill(heed_param_value(s.m.generator.weight), NAN));
+    heed_params_changed(s.params);
+    assert_false(decode(&s, false, &r));
+    check_failed(HEED_BAD_STATE, "the best logit of row 0 at token 0 is not finite");
+    scene_free(&s);
+}
+
+static void caches_that_do_not_fit_are_refused(void **state)
+{
+    (void)state;
+    scene s = scene_new(1), other = scene_new(1);
+    heed_decode_cache *cache = heed_decode_cache_new(&s.m, 2, 3, 2);
+    assert_non_null(cache);
+    heed_ids *src = heed_input_ids(s.tape, HEED_SHAPE(2, 3), (const int32_t[]){ 1, 2, 3, 4, 5, 6 });
+    heed_ids *tgt = heed_input_ids(s.tape, HEED_SHAPE(2, 1), (const int32_t[]){ 1, 2 });
+    heed_var *memory = heed_transformer_encode(&s.m, src, NULL, NULL);
+    assert_null(heed_transformer_decode(&s.m, tgt, memory, NULL, NULL, cache));
+    check_failed(HEED_BAD_STATE, "turn gradients off");
+    heed_tape_set_grad(s.tape, false);
+    assert_non_null(heed_transformer_decode(&s.m, tgt, memory, NULL, NULL, cache));
+    assert_non_null(heed_transformer_decode(&s.m, tgt, NULL, NULL, NULL, cache));
+    assert_null(heed_transformer_decode(&s.m, tgt, NULL, NULL, NULL, cache));
+    check_failed(HEED_BAD_ARGUMENT, "holds 2 tokens and has no room for 1 more");
+    heed_ids *three = heed_input_ids(s.tape, HEED_SHAPE(3, 1), (const int32_t[]){ 1, 2, 3 });
+    assert_null(heed_transformer_decode(&s.m, three, NULL, NULL, NULL, cache));
+    check_failed(HEED_BAD_SHAPE, "the cache is for 2 rows");
+    other.m.decoder.n_layers++;
+    assert_null(heed_transformer_decode(&other.m, heed_input_ids(other.tape, HEED_SHAPE(1, 1), (const int32_t[]){ 1 }),
+                                        NULL, NULL, NULL, cache));
+    check_failed(HEED_BAD_ARGUMENT, "decoder: the cache is for");
+    heed_decode_cache_free(cache);
+    scene_free(&s);
+    scene_free(&other);
+}
+
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
+
+/* The cache is all that a second decode allocates, and a longer one needs no more than a longer cache. */
+static void memory_stays_bounded(void **state)
+{
+    (void)state;
+    scene s = scene_new(2);
+    result r;
+    for (int i = 0; i < 3; i++) {
+        assert_true(decode(&s, false, &r));
+        heed_tape_reset(s.tape);
+    }
+    heed_memory before = heed_memory_now();
+    for (int i = 0; i < 5; i++)
+        assert_true(decode(&s, false, &r));
+    heed_memory after = heed_memory_now();
+    assert_int_equal(after.calls, before.calls + 5);
+    assert_int_equal(after.bytes, before.bytes);
+    scene_free(&s);
+}
+
+static bool make_and_decode(void)
+{
+    heed_params *params = heed_params_new();
+    heed_tape *tape = heed_tape_new((heed_tape_desc){ 0 });
+    bool done = false;
+    if (params && tape) {
+        heed_transformer m =
+            heed_transformer_make(params, (heed_transformer_desc){ .src_vocab = 5,
+                                                                   .tgt_vocab = 5,
+                                                                   .enc_layers = 1,
+                                                                   .dec_layers = 1,
+                                                                   .layer = { .d_model = 4, .heads = 2, .ffn = 4 } });
+        const int32_t src[] = { 1, 2, 3 };
+        int32_t out[6], length;
+        done = heed_params_init(params, 1) &&
+               heed_decode_greedy(&m, tape, src, NULL, 1, 3, (heed_decode_desc){ .bos = 1, .eos = 2, .max_length = 6 },
+                                  out, &length);
+    }
+    heed_tape_free(tape);
+    heed_params_free(params);
+    return done;
+}
+
+static void running_out_of_memory_is_an_error(void **state)
+{
+    (void)state;
+    check_memory_sweep(make_and_decode, 8);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(cached_equals_uncached_equals_by_hand),
+        cmocka_unit_test(a_cache_takes_tokens_in_any_portions),
+        cmocka_unit_test(equal_logits_give_the_lowest_id),
+        cmocka_unit_test(the_tape_comes_back_as_it_was),
+        cmocka_unit_test(no_lengths_means_whole_rows),
+        cmocka_unit_test(wrong_calls_are_refused),
+        cmocka_unit_test(logits_that_are_not_numbers_are_refused),
+        cmocka_unit_test(caches_that_do_not_fit_are_refused),
+        cmocka_unit_test(memory_stays_bounded),
+        cmocka_unit_test(running_out_of_memory_is_an_error),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
