@@ -6,7 +6,8 @@
  *
  * where the differences are taken output by output, so that outputs that do not move cancel exactly. u is one element of
  * one input at a time, or, for large inputs, a random direction of length 1. A smooth function gives the same d for h and
- * h/2; if it does not, x is at a kink and the check says so instead of comparing nonsense. */
+ * h/2, and a bend (f(x + hu) - 2 f(x) + f(x - hu)) / h in proportion to h; if not, x is at a kink, and the check says so
+ * instead of comparing nonsense. */
 #include "internal.h"
 #include "../tensor/internal.h"
 
@@ -58,6 +59,7 @@ typedef struct {
     heed_var **leaves;
     heed_shape shape;  /* of the output */
     double *c;         /* [output] */
+    double *still;     /* [output]: fn of the values as given */
     double *moved[4];  /* [output] each: at 1, -1, 2, -2 steps */
     double *direction; /* [largest subject] */
 } check;
@@ -167,18 +169,19 @@ static bool first_evaluations(check *k)
         return heed_fail(HEED_BAD_STATE, "gradcheck: %s: output element %lld is not finite", k->report->op,
                          (long long)bad);
     k->c = numbers(k, n);
+    k->still = numbers(k, n);
     for (int i = 0; i < 4; i++)
         if (!(k->moved[i] = numbers(k, n)))
             return false;
     heed_rng rng = { .seed = k->desc.seed, .stream = heed_rng_stream("gradcheck.cotangent") };
-    if (!k->c || !heed_tensor_copy(heed_tensor_wrap(k->moved[0], k->shape), out->value) ||
-        !heed_tensor_normal(heed_tensor_wrap(k->c, k->shape), rng, 0, 1) || !evaluate_into(k, k->moved[1]))
+    if (!k->c || !k->still || !heed_tensor_copy(heed_tensor_wrap(k->still, k->shape), out->value) ||
+        !heed_tensor_normal(heed_tensor_wrap(k->c, k->shape), rng, 0, 1) || !evaluate_into(k, k->moved[0]))
         return false;
     for (int64_t i = 0; i < n; i++)
-        if (memcmp(k->moved[0] + i, k->moved[1] + i, sizeof(double)) != 0)
+        if (memcmp(k->still + i, k->moved[0] + i, sizeof(double)) != 0)
             return heed_fail(HEED_BAD_STATE,
                              "gradcheck: %s: fn is not deterministic: element %lld was %.17g, then %.17g",
-                             k->report->op, (long long)i, k->moved[0][i], k->moved[1][i]);
+                             k->report->op, (long long)i, k->still[i], k->moved[0][i]);
     return true;
 }
 
@@ -206,11 +209,15 @@ static bool run_backward(check *k)
 
 /* ---- differences --------------------------------------------------------------------------------------------------- */
 
-/* d(h) along k->direction, or along one element (direction NULL). */
-static bool difference(check *k, subject *s, int64_t element, const double *direction, double h, double *d)
+typedef struct {
+    double slope, bend;
+} change;
+
+/* d(h) and the bend along a direction, or along one element (direction NULL). */
+static bool difference(check *k, subject *s, int64_t element, const double *direction, double h, change *d)
 {
     static const int steps[4] = { 1, -1, 2, -2 };
-    double *x = s->value.data, sum = 0;
+    double *x = s->value.data, slope = 0, bend = 0;
     int64_t n = heed_tensor_numel(s->value), outputs = heed_shape_numel(k->shape);
     if (!direction)
         h = (s->origin[element] + h) - s->origin[element]; /* a step that x + h really makes */
@@ -223,25 +230,34 @@ static bool difference(check *k, subject *s, int64_t element, const double *dire
             return false;
     }
     memcpy(x, s->origin, (size_t)n * sizeof *x);
-    for (int64_t i = 0; i < outputs; i++)
-        sum += k->c[i] * (8 * (k->moved[0][i] - k->moved[1][i]) - (k->moved[2][i] - k->moved[3][i]));
-    *d = sum / (12 * h);
+    for (int64_t i = 0; i < outputs; i++) {
+        double up = k->moved[0][i], down = k->moved[1][i];
+        slope += k->c[i] * (8 * (up - down) - (k->moved[2][i] - k->moved[3][i]));
+        bend += k->c[i] * ((up - k->still[i]) + (down - k->still[i]));
+    }
+    *d = (change){ slope / (12 * h), bend / h };
     return true;
+}
+
+static bool at_kink(change whole, change half)
+{
+    double limit = 1e-6 * fmax(1, fabs(whole.slope));
+    return !(fabs(whole.slope - half.slope) <= limit && fabs(whole.bend - 2 * half.bend) <= limit);
 }
 
 /* Differences at h and h/2 agree with each other and with `analytic`. */
 static bool compare(check *k, subject *s, int64_t element, const double *direction, double h, double analytic)
 {
     heed_gradcheck_report *r = k->report;
-    double numeric, half, tenth;
-    if (!difference(k, s, element, direction, h, &numeric) || !difference(k, s, element, direction, h / 2, &half))
+    change whole, half, tenth;
+    if (!difference(k, s, element, direction, h, &whole) || !difference(k, s, element, direction, h / 2, &half))
         return false;
-    double ratio = fabs(analytic - numeric) / (k->desc.absolute + k->desc.relative * fabs(numeric));
-    bool kink = !(fabs(numeric - half) <= 1e-6 * fmax(1, fabs(numeric))), wrong = !(ratio <= 1);
+    double numeric = whole.slope, limit = k->desc.absolute + k->desc.relative * fabs(numeric);
+    double ratio = fabs(analytic - numeric) / limit;
     r->checked++;
     if (!(ratio <= r->worst))
         r->worst = ratio;
-    if (!kink && !wrong)
+    if (!at_kink(whole, half) && ratio <= 1)
         return true;
     snprintf(r->input, sizeof r->input, "%s", s->name);
     r->element = element;
@@ -249,19 +265,19 @@ static bool compare(check *k, subject *s, int64_t element, const double *directi
     r->analytic = analytic;
     r->numeric = numeric;
     const char *place = direction ? "direction" : "element";
-    if (kink)
+    if (at_kink(whole, half))
         return heed_fail(
             HEED_BAD_STATE,
-            "gradcheck: %s: kink at input \"%s\", %s %lld: differences give %.12g, with half the step %.12g; "
-            "choose values away from kinks, or a smaller step",
-            r->op, s->name, place, (long long)element, numeric, half);
+            "gradcheck: %s: kink at input \"%s\", %s %lld: slope %.9g and bend %.3g, with half the step %.9g and "
+            "%.3g; choose values away from kinks, or a smaller step",
+            r->op, s->name, place, (long long)element, whole.slope, whole.bend, half.slope, half.bend);
     if (!difference(k, s, element, direction, h / 10, &tenth))
         return false;
     return heed_fail(
         HEED_BAD_ARGUMENT,
         "gradcheck: %s: input \"%s\", %s %lld: backward gives %.12g, differences %.12g (half the step: %.12g, "
         "a tenth: %.12g)",
-        r->op, s->name, place, (long long)element, analytic, numeric, half, tenth);
+        r->op, s->name, place, (long long)element, analytic, numeric, half.slope, tenth.slope);
 }
 
 /* One element at a time, with h in proportion to it. */
