@@ -19,9 +19,9 @@ sum() { # the numbers of the lines in file $1 that match regular expression $2, 
 }
 
 run_one() { # runs $1, appends its counts to $RESULTS/counts
-    local program=$1 room=$RESULTS/${1//\//+} code planned passed failed skipped start
+    local program=$1 room code planned passed failed skipped start
     start=$(date +%s)
-    mkdir -p "$room"
+    room=$(mktemp -d "$RESULTS/XXXXXX")
     if [[ $program == *.sh ]]; then
         timeout -k 10 "${TEST_SECONDS:-600}" bash "$program" >"$room/out" 2>"$room/err" </dev/null
         code=$?
