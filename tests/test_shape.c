@@ -1,5 +1,6 @@
 /* Shapes: texts, checked products at the limits of 64 bits, and broadcasting over all pairs of small shapes. */
 #include "check.h"
+#include "views.h"
 
 static void texts(void **state)
 {
@@ -60,16 +61,6 @@ static void equality(void **state)
     assert_true(heed_shape_equal(heed_shape_scalar(), heed_shape_scalar()));
 }
 
-/* The shapes of rank 0 to 3 with sizes 1 to 3: 40 of them. */
-static heed_shape small_shape(int number)
-{
-    heed_shape shape = { .rank = number < 1 ? 0 : number < 4 ? 1 : number < 13 ? 2 : 3 };
-    number -= (const int[]){ 0, 1, 4, 13 }[shape.rank];
-    for (int i = 0; i < shape.rank; i++, number /= 3)
-        shape.dims[i] = 1 + number % 3;
-    return shape;
-}
-
 /* Size of axis i when a shape is seen as one of rank 3. */
 static int64_t aligned(heed_shape shape, int i)
 {
@@ -83,7 +74,7 @@ static void broadcasting_all_pairs(void **state)
     int accepted = 0;
     for (int i = 0; i < 40; i++)
         for (int j = 0; j < 40; j++) {
-            heed_shape a = small_shape(i), b = small_shape(j), got = { .rank = -5 };
+            heed_shape a = view_small_shape(i), b = view_small_shape(j), got = { .rank = -5 };
             heed_shape want = { .rank = a.rank > b.rank ? a.rank : b.rank };
             bool fits = true;
             for (int k = 0; k < 3; k++) {

@@ -52,6 +52,16 @@ static inline bool view_repeats(random_view v)
     return false;
 }
 
+/* The shapes of rank 0 to 3 with sizes 1 to 3: 40 of them. */
+static inline heed_shape view_small_shape(int number)
+{
+    heed_shape shape = { .rank = number < 1 ? 0 : number < 4 ? 1 : number < 13 ? 2 : 3 };
+    number -= (const int[]){ 0, 1, 4, 13 }[shape.rank];
+    for (int i = 0; i < shape.rank; i++, number /= 3)
+        shape.dims[i] = 1 + number % 3;
+    return shape;
+}
+
 /* Steps an index through a shape in row-major order; false after the last. */
 static inline bool view_next(heed_shape shape, int64_t *index)
 {

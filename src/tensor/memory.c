@@ -246,10 +246,14 @@ static bool next_block(heed_arena *arena, int64_t size)
 void *heed_arena_alloc(heed_arena *arena, int64_t bytes)
 {
     int64_t size;
-    if (!arena)
-        return heed_fail(HEED_BAD_ARGUMENT, "arena_alloc: the arena is NULL"), NULL;
-    if (!size_add(bytes, bytes == 0 ? ALIGNMENT : ALIGNMENT - 1, &size))
-        return heed_fail(HEED_MEMORY, "arena_alloc: %lld bytes are no possible size", (long long)bytes), NULL;
+    if (!arena) {
+        heed_fail(HEED_BAD_ARGUMENT, "arena_alloc: the arena is NULL");
+        return NULL;
+    }
+    if (!size_add(bytes, bytes == 0 ? ALIGNMENT : ALIGNMENT - 1, &size)) {
+        heed_fail(HEED_MEMORY, "arena_alloc: %lld bytes are no possible size", (long long)bytes);
+        return NULL;
+    }
     size -= size % ALIGNMENT;
     block *b = arena->current;
     if (!b || b->size - b->used < size) {

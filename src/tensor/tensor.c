@@ -63,8 +63,10 @@ heed_tensor heed_tensor_new(heed_arena *arena, heed_shape shape)
 heed_tensor heed_tensor_wrap(heed_real *data, heed_shape shape)
 {
     heed_tensor t = { .data = data, .shape = shape };
-    if (!data)
-        return heed_fail(HEED_BAD_ARGUMENT, "tensor_wrap: the data is NULL"), failed;
+    if (!data) {
+        heed_fail(HEED_BAD_ARGUMENT, "tensor_wrap: the data is NULL");
+        return failed;
+    }
     if (!heed_shape_check(shape))
         return failed;
     set_row_major(&t);
@@ -110,17 +112,17 @@ heed_tensor heed_tensor_reshape(heed_tensor t, heed_shape shape)
     if (!usable(t, "reshape") || !heed_shape_check(shape))
         return failed;
     int64_t numel = heed_tensor_numel(t), wanted = heed_shape_numel(shape);
-    if (numel != wanted)
-        return heed_fail(HEED_BAD_SHAPE, "reshape: %s has %lld elements, %s has %lld", heed_shape_text(t.shape, &from),
-                         (long long)numel, heed_shape_text(shape, &into), (long long)wanted),
-               failed;
-    if (numel == 0 || heed_tensor_contiguous(t)) {
+    if (numel != wanted) {
+        heed_fail(HEED_BAD_SHAPE, "reshape: %s has %lld elements, %s has %lld", heed_shape_text(t.shape, &from),
+                  (long long)numel, heed_shape_text(shape, &into), (long long)wanted);
+        return failed;
+    }
+    if (numel == 0) {
         set_row_major(&view);
     } else if (!regroup_strides(&t, &view)) {
-        return heed_fail(HEED_BAD_SHAPE,
-                         "reshape: the strides of this %s have no view as %s; hint: reshape a contiguous copy",
-                         heed_shape_text(t.shape, &from), heed_shape_text(shape, &into)),
-               failed;
+        heed_fail(HEED_BAD_SHAPE, "reshape: the strides of this %s have no view as %s; hint: reshape a contiguous copy",
+                  heed_shape_text(t.shape, &from), heed_shape_text(shape, &into));
+        return failed;
     }
     return view;
 }
@@ -131,21 +133,19 @@ heed_tensor heed_tensor_permute(heed_tensor t, const int *axes)
     unsigned seen = 0;
     if (!usable(t, "permute"))
         return failed;
-    if (!axes && t.shape.rank > 0)
-        return heed_fail(HEED_BAD_ARGUMENT, "permute: the order of axes is NULL"), failed;
+    if (!axes && t.shape.rank > 0) {
+        heed_fail(HEED_BAD_ARGUMENT, "permute: the order of axes is NULL");
+        return failed;
+    }
     for (int i = 0; i < t.shape.rank; i++) {
         heed_shape_buffer text;
         int axis = axes[i];
-        if (axis < 0 || axis >= t.shape.rank)
-            return heed_fail(HEED_BAD_ARGUMENT,
-                             "permute: axis %d of %s does not exist; each of 0 to %d must appear once", axis,
-                             heed_shape_text(t.shape, &text), t.shape.rank - 1),
-                   failed;
-        if (seen & 1u << axis)
-            return heed_fail(HEED_BAD_ARGUMENT,
-                             "permute: axis %d of %s appears twice; each of 0 to %d must appear once", axis,
-                             heed_shape_text(t.shape, &text), t.shape.rank - 1),
-                   failed;
+        bool exists = axis >= 0 && axis < t.shape.rank;
+        if (!exists || (seen & 1u << axis)) {
+            heed_fail(HEED_BAD_ARGUMENT, "permute: axis %d of %s %s; each of 0 to %d must appear once", axis,
+                      heed_shape_text(t.shape, &text), exists ? "appears twice" : "does not exist", t.shape.rank - 1);
+            return failed;
+        }
         seen |= 1u << axis;
         view.shape.dims[i] = t.shape.dims[axis];
         view.strides[i] = t.strides[axis];
@@ -159,14 +159,16 @@ heed_tensor heed_tensor_slice(heed_tensor t, int axis, int64_t from, int64_t to)
     if (!usable(t, "slice"))
         return failed;
     int which = axis < 0 ? axis + t.shape.rank : axis;
-    if (which < 0 || which >= t.shape.rank)
-        return heed_fail(HEED_BAD_ARGUMENT, "slice: %s has no axis %d", heed_shape_text(t.shape, &text), axis), failed;
-    if (from < 0 || from > to || to > t.shape.dims[which])
-        return heed_fail(HEED_BAD_ARGUMENT,
-                         "slice: [%lld, %lld) is not inside axis %d of %s; expected 0 <= from <= to <= %lld",
-                         (long long)from, (long long)to, axis, heed_shape_text(t.shape, &text),
-                         (long long)t.shape.dims[which]),
-               failed;
+    if (which < 0 || which >= t.shape.rank) {
+        heed_fail(HEED_BAD_ARGUMENT, "slice: %s has no axis %d", heed_shape_text(t.shape, &text), axis);
+        return failed;
+    }
+    if (from < 0 || from > to || to > t.shape.dims[which]) {
+        heed_fail(HEED_BAD_ARGUMENT,
+                  "slice: [%lld, %lld) is not inside axis %d of %s; expected 0 <= from <= to <= %lld", (long long)from,
+                  (long long)to, axis, heed_shape_text(t.shape, &text), (long long)t.shape.dims[which]);
+        return failed;
+    }
     if (from < to)
         t.data += from * t.strides[which];
     t.shape.dims[which] = to - from;
@@ -179,22 +181,21 @@ heed_tensor heed_tensor_broadcast(heed_tensor t, heed_shape shape)
     if (!usable(t, "broadcast") || !heed_shape_check(shape))
         return failed;
     int shift = shape.rank - t.shape.rank;
-    for (int i = 0; i < shape.rank; i++) {
+    bool fits = shift >= 0;
+    for (int i = 0; fits && i < shape.rank; i++) {
         int64_t old = i < shift ? 1 : t.shape.dims[i - shift];
         bool same = i >= shift && old == shape.dims[i];
-        if (shift < 0 || (!same && old != 1))
-            break;
         view.strides[i] = same ? t.strides[i - shift] : 0;
-        if (i == shape.rank - 1)
-            return view;
+        fits = same || old == 1;
     }
-    if (shape.rank == 0 && t.shape.rank == 0)
-        return view;
-    heed_shape_buffer have, want;
-    return heed_fail(HEED_BAD_SHAPE,
-                     "broadcast: %s does not fit %s; aligned at the right, sizes must be equal, or 1 in the first",
-                     heed_shape_text(t.shape, &have), heed_shape_text(shape, &want)),
-           failed;
+    if (!fits) {
+        heed_shape_buffer have, want;
+        heed_fail(HEED_BAD_SHAPE,
+                  "broadcast: %s does not fit %s; aligned at the right, sizes must be equal, or 1 in the first",
+                  heed_shape_text(t.shape, &have), heed_shape_text(shape, &want));
+        return failed;
+    }
+    return view;
 }
 
 heed_tensor heed_tensor_contiguous_copy(heed_arena *arena, heed_tensor t)
@@ -257,14 +258,17 @@ heed_real *heed_tensor_at(heed_tensor t, const int64_t *index)
 {
     if (!usable(t, "tensor_at"))
         return NULL;
-    if (!index && t.shape.rank > 0)
-        return heed_fail(HEED_BAD_ARGUMENT, "tensor_at: the index is NULL"), NULL;
+    if (!index && t.shape.rank > 0) {
+        heed_fail(HEED_BAD_ARGUMENT, "tensor_at: the index is NULL");
+        return NULL;
+    }
     for (int i = 0; i < t.shape.rank; i++) {
         heed_shape_buffer text;
-        if (index[i] < 0 || index[i] >= t.shape.dims[i])
-            return heed_fail(HEED_BAD_ARGUMENT, "tensor_at: index %lld is outside axis %d of %s", (long long)index[i],
-                             i, heed_shape_text(t.shape, &text)),
-                   NULL;
+        if (index[i] < 0 || index[i] >= t.shape.dims[i]) {
+            heed_fail(HEED_BAD_ARGUMENT, "tensor_at: index %lld is outside axis %d of %s", (long long)index[i], i,
+                      heed_shape_text(t.shape, &text));
+            return NULL;
+        }
         t.data += index[i] * t.strides[i];
     }
     return t.data;
