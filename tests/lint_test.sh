@@ -52,7 +52,7 @@ planted 'row in the gradient' 'heed_planted has no row' src/autograd/autograd.h 
 planted 'one machine' 'path.c:1:' tests/path.c "// see /""home/someone/heed"
 planted 'one machine' 'path.md:1:' tests/path.md "Data is in ../""shared/data."
 planted 'same bits' 'Makefile:.*fast' Makefile "CFLAGS += -O""fast"
-planted 'same bits' 'reduce.c:1:.*reduction' tests/reduce.c '#pragma omp parallel for reduction(+:sum)'
+planted 'same bits' 'k_reduce_sum.c:1:.*reduction' src/tensor/k_reduce_sum.c '#pragma omp parallel for reduction(+:sum)'
 planted 'left unfinished' 'mark.c:1:' tests/mark.c "/* TO""DO */"
 export_from libheed.so planted
 planted 'exported names' 'libheed.so exports planted' tests/none.md ''

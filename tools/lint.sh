@@ -134,7 +134,7 @@ machine_paths() {
 exact_arithmetic() {
     grep -nIE -e 'f[a]st-math|-O[f]ast|-f(unsafe-math|finite-math|associative-math|reciprocal-math)' \
         $(files . '*.c' '*.h' '*.sh' '*.py' '*.in' Makefile run)
-    in_code 'reduction *\( *\+' $(files . '*.c' '*.h')
+    in_code 'reduction *\( *\+' $(files src '*.c' '*.h')
 }
 
 unfinished() {
