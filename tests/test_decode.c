@@ -288,7 +288,7 @@ static void logits_that_are_not_numbers_are_refused(void **state)
     (void)state;
     scene s = scene_new(1);
     result r;
-    assert_true(heed_tensor_fill(heed_param_value(s.m.generator.weight), NAN));
+    assert_true(heed_tensor_fill(heed_param_value(s.m.generator.weight), (double)NAN));
     heed_params_changed(s.params);
     assert_false(decode(&s, false, &r));
     check_failed(HEED_BAD_STATE, "the best logit of row 0 at token 0 is not finite");

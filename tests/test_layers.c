@@ -376,7 +376,7 @@ static void bad_descriptors_are_refused_by_name(void **state)
     check_bad(HEED_BAD_ARGUMENT, "embedding \"e\": count is 3 and dim is 0");
     heed_embedding_make(params, "e", (heed_embedding_desc){ .count = 3, .dim = 2, .has_padding = true, .padding = 3 });
     check_bad(HEED_BAD_ARGUMENT, "embedding \"e\": the padding id is 3, must be 0 .. 2");
-    heed_embedding_make(params, "e", (heed_embedding_desc){ .count = 3, .dim = 2, .scale = NAN });
+    heed_embedding_make(params, "e", (heed_embedding_desc){ .count = 3, .dim = 2, .scale = (double)NAN });
     check_bad(HEED_BAD_ARGUMENT, "embedding \"e\": scale is");
     heed_positions_make(params, "p", (heed_positions_desc){ .learned = true, .dim = 4 });
     check_bad(HEED_BAD_ARGUMENT, "positions \"p\": count is 0 and dim is 4; learned ones need both");

@@ -166,7 +166,7 @@ static const bad_make BAD_MAKES[] = {
     { "x", { .rank = 1, .dims = { 2 } }, { .kind = HEED_INIT_XAVIER }, HEED_BAD_SHAPE, "XAVIER needs a matrix" },
     { "x", { .rank = 1, .dims = { 2 } }, { .kind = (heed_init_kind)9 }, HEED_BAD_ARGUMENT, "init kind 9 is unknown" },
     { "x", { .rank = 1, .dims = { 2 } }, { .scale = -1 }, HEED_BAD_ARGUMENT, "init scale is -1" },
-    { "x", { .rank = 1, .dims = { 2 } }, { .scale = INFINITY }, HEED_BAD_ARGUMENT, "init scale is inf" },
+    { "x", { .rank = 1, .dims = { 2 } }, { .scale = (double)INFINITY }, HEED_BAD_ARGUMENT, "init scale is inf" },
     { "x",
       { .rank = 2, .dims = { 2, 3 } },
       { .has_zero_row = true, .zero_row = 2 },
