@@ -11,6 +11,8 @@
 #     --- a/src/autograd/op_softmax.c
 #     ...
 #
+# To make one: edit, `git diff -U1 src > tests/faults/NAME.patch`, put the two lines on top, `git checkout src`.
+#
 # The tree is copied. Unpatched, each named test must pass. Patched, it must build and report a failed test. A patch
 # that does not apply, without fuzz, has failed. The last line is `N passed, N failed`.
 set -u
