@@ -344,6 +344,61 @@ static void memory_stays_bounded(void **state)
     scene_free(&s);
 }
 
+/* What a tape holds after a decode of so many tokens, none of them <eos>. */
+static int64_t bytes_after(int64_t max_length)
+{
+    heed_params *params = heed_params_new();
+    heed_transformer m =
+        heed_transformer_make(params, (heed_transformer_desc){ .src_vocab = 5,
+                                                               .tgt_vocab = 5,
+                                                               .enc_layers = 1,
+                                                               .dec_layers = 1,
+                                                               .layer = { .d_model = 8, .heads = 2, .ffn = 8 } });
+    params_ready(params, 1);
+    assert_true(heed_tensor_fill(heed_param_value(m.generator.weight), 0));
+    int32_t out[500], length;
+    int64_t before = heed_memory_now().bytes;
+    heed_tape *tape = heed_tape_new((heed_tape_desc){ 0 });
+    assert_true(heed_decode_greedy(&m, tape, (const int32_t[]){ 1, 2, 3 }, NULL, 1, 3,
+                                   (heed_decode_desc){ .bos = 1, .eos = 2, .max_length = max_length }, out, &length));
+    assert_int_equal(length, max_length);
+    int64_t bytes = heed_memory_now().bytes - before;
+    heed_tape_free(tape);
+    heed_params_free(params);
+    return bytes;
+}
+
+static void memory_does_not_grow_with_the_length(void **state)
+{
+    (void)state;
+    int64_t few = bytes_after(5), many = bytes_after(500);
+    assert_true(few > 0 && many <= 2 * few);
+}
+
+/* Positions are learned up to MOST, so a step after the last row has finished would be an error. */
+static void decoding_stops_when_all_rows_have_finished(void **state)
+{
+    (void)state;
+    int32_t out[ROWS * 100], lengths[ROWS];
+    int tried = 0;
+    for (uint64_t n = 0; n < 20; n++) {
+        scene s = scene_new(n);
+        if (s.m.desc.learned_positions) {
+            assert_true(heed_tensor_fill(heed_param_value(s.m.generator.weight), 0));
+            s.desc.eos = 0;
+            s.desc.max_length = 100;
+            assert_true(heed_decode_greedy(&s.m, s.tape, s.src, s.lengths, s.rows, s.src_length, s.desc, out, lengths));
+            s.desc.eos = 1;
+            assert_false(
+                heed_decode_greedy(&s.m, s.tape, s.src, s.lengths, s.rows, s.src_length, s.desc, out, lengths));
+            check_failed(HEED_BAD_ARGUMENT, "there is a code for positions 0 .. 11, not for 12 .. 12");
+            tried++;
+        }
+        scene_free(&s);
+    }
+    assert_true(tried > 4);
+}
+
 static bool make_and_decode(void)
 {
     heed_params *params = heed_params_new();
@@ -385,6 +440,8 @@ int main(void)
         cmocka_unit_test(logits_that_are_not_numbers_are_refused),
         cmocka_unit_test(caches_that_do_not_fit_are_refused),
         cmocka_unit_test(memory_stays_bounded),
+        cmocka_unit_test(memory_does_not_grow_with_the_length),
+        cmocka_unit_test(decoding_stops_when_all_rows_have_finished),
         cmocka_unit_test(running_out_of_memory_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

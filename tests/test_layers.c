@@ -303,6 +303,7 @@ static void encoder_layer_is_its_two_sublayers(void **state)
     params_ready(params, 1);
     params_shake(params, 3);
     assert_string_equal(m[1].site2, "pre.dropout2");
+    assert_true(m[0].ffn.dropout == 0.4 && m[0].self_attn.dropout == 0.2 && m[0].norm2.eps == 1e-3);
     draws d = draws_of(1);
     heed_var *x = draw_leaf(&d, tape, HEED_SHAPE(3, 4, 6)), *h;
     heed_ids *lengths = heed_input_ids(tape, HEED_SHAPE(3), (const int32_t[]){ 4, 2, 3 });
