@@ -35,9 +35,43 @@ static void print_json(const result *r)
     json_decref(object);
 }
 
+/* The logits of every pair, [target tokens and <eos>, words] under the pair's number: to compare with other programs. */
+static void write_logits(const model *m, const heed_dataset *data, const char *path)
+{
+    int64_t n = heed_dataset_count(data);
+    heed_tape *tape = heed_tape_new((heed_tape_desc){ .eval = true, .no_grad = true });
+    heed_arena *arena = heed_arena_new();
+    heed_named_tensor *all = calloc((size_t)n, sizeof *all);
+    char(*names)[24] = calloc((size_t)n, sizeof *names);
+    if (!tape || !arena || !all || !names)
+        die("out of memory");
+    for (int32_t i = 0; i < n; i++) {
+        heed_batch one;
+        if (!heed_batch_make(data, &i, 1, arena, &one))
+            die("%s", heed_error());
+        heed_ids *src = heed_input_ids(tape, HEED_SHAPE(1, one.src_length), one.src);
+        heed_ids *in = heed_input_ids(tape, HEED_SHAPE(1, one.tgt_length), one.tgt_in);
+        heed_var *memory = heed_transformer_encode(&m->net, src, NULL, NULL);
+        heed_var *logits = heed_transformer_decode(&m->net, in, memory, NULL, NULL, NULL);
+        snprintf(names[i], sizeof *names, "%d", i);
+        all[i].name = names[i];
+        if (!logits)
+            die("%s", heed_error());
+        all[i].values = heed_tensor_contiguous_copy(
+            arena, heed_tensor_reshape(heed_value(logits), HEED_SHAPE(one.tgt_length, heed_vocab_size(m->target))));
+        heed_tape_reset(tape);
+    }
+    if (!heed_safetensors_save(path, all, (int)n, NULL, 0))
+        die("%s", heed_error());
+    free(all);
+    free(names);
+    heed_arena_free(arena);
+    heed_tape_free(tape);
+}
+
 int cmd_evaluate(int argc, char **argv)
 {
-    const char *path = "heed-run", *file = NULL, *split_name = "test-iid";
+    const char *path = "heed-run", *file = NULL, *split_name = "test-iid", *logits = NULL;
     bool toy = false, strict = false, json = false;
     int64_t threads = 0, n = -1, left_out;
     option rows[] = {
@@ -48,6 +82,7 @@ int cmd_evaluate(int argc, char **argv)
         { "n", OPTION_INTEGER, &n, "N", "its first N sentences, with --toy; -1: all", -1, 9e15, 0 },
         { "strict", OPTION_FLAG, &strict, NULL, "a bad line is an error, not skipped", 0, 0, 0 },
         { "json", OPTION_FLAG, &json, NULL, "print one JSON object", 0, 0, 0 },
+        { "logits", OPTION_TEXT, &logits, "FILE", "write every pair's logits to this safetensors file", 0, 0, 0 },
         { "threads", OPTION_INTEGER, &threads, "N", "0: all cores", 0, 256, 0 },
         { .name = NULL },
     };
@@ -72,6 +107,8 @@ int cmd_evaluate(int argc, char **argv)
     heed_dataset *data = data_encode(corpus, m->source, m->target, 0, &left_out);
     if (!heed_dataset_count(data))
         die("no sentence pair to evaluate");
+    if (logits)
+        write_logits(m, data, logits);
     r.found = score_likelihood(m, data, (int)threads);
     char **translations = score_translate(m, data, (int)threads);
     r.exact = score_exact(corpus, translations);

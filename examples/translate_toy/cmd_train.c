@@ -11,11 +11,11 @@ typedef struct {
     configuration config;
     const char *data, *train, *valid, *out;
     bool strict, resume, force, check_finite;
-    int64_t threads;
+    int64_t threads, stop_after;
     double max_minutes;
 } arguments;
 
-enum { OWN_ROWS = 10 };
+enum { OWN_ROWS = 11 };
 
 static void make_rows(arguments *a, option rows[OWN_ROWS + CONFIGURATION_ROWS + 1])
 {
@@ -29,6 +29,8 @@ static void make_rows(arguments *a, option rows[OWN_ROWS + CONFIGURATION_ROWS + 
         { "resume", OPTION_FLAG, &a->resume, NULL, "go on with the run in --out", 0, 0, 0 },
         { "force", OPTION_FLAG, &a->force, NULL, "start anew over the run in --out", 0, 0, 0 },
         { "max-minutes", OPTION_NUMBER, &a->max_minutes, "R", "save and stop after so long; 0: never", 0, 1e9, 0 },
+        { "stop-after", OPTION_INTEGER, &a->stop_after, "N", "save and stop after step N, as Ctrl-C would; 0: never", 0,
+          9e15, 0 },
         { "threads", OPTION_INTEGER, &a->threads, "N", "0: all cores; any number gives the same bits", 0, 256, 0 },
         { "check-finite", OPTION_FLAG, &a->check_finite, NULL, "stop at the first op with a non-finite value", 0, 0,
           0 },
@@ -130,6 +132,7 @@ int cmd_train(int argc, char **argv)
     training run = { .out = a.out,
                      .threads = a.threads,
                      .max_minutes = a.max_minutes,
+                     .stop_after = a.stop_after,
                      .check_finite = a.check_finite,
                      .train = train,
                      .valid = valid,

@@ -214,10 +214,10 @@ int train_run(model *m, const training *run)
     printf("%lld parameters; step %lld of %lld; %s\n", (long long)heed_params_numel(m->params), (long long)m->at.step,
            (long long)m->config.steps, l.last);
     double started = seconds_now();
-    bool out_of_time = false;
+    bool stopped = false;
     start_entry(&l);
     signals_catch();
-    while (m->at.step < m->config.steps && !signals_stop() && !out_of_time) {
+    while (m->at.step < m->config.steps && !signals_stop() && !stopped) {
         double loss = train_step(&l);
         if (m->at.step % 10 == 0)
             log_progress(l.log, m->at.step, loss, tokens_per_s(&l));
@@ -227,13 +227,17 @@ int train_run(model *m, const training *run)
             log_add(l.log, entry_now(&l));
             start_entry(&l);
         }
-        out_of_time = run->max_minutes > 0 && seconds_now() - started > 60 * run->max_minutes;
+        stopped =
+            (run->max_minutes > 0 && seconds_now() - started > 60 * run->max_minutes) || m->at.step == run->stop_after;
     }
     save(&l, l.last);
     loop_close(&l);
     if (m->at.step < m->config.steps)
         printf("stopped after step %lld of %lld (%s) and saved; go on with --resume\n", (long long)m->at.step,
-               (long long)m->config.steps, signals_stop() ? "signal" : "--max-minutes");
+               (long long)m->config.steps,
+               signals_stop()                  ? "signal"
+               : m->at.step == run->stop_after ? "--stop-after"
+                                               : "--max-minutes");
     fflush(stdout);
     return m->at.step < m->config.steps ? signals_stop() : 0;
 }

@@ -9,6 +9,7 @@ typedef struct {
     const char *out;    /* the folder */
     int64_t threads;    /* 0: all cores */
     double max_minutes; /* 0: no limit */
+    int64_t stop_after; /* stop when this step is done; 0: at the last */
     bool check_finite;  /* name the first op with a non-finite value */
     const heed_corpus *train, *valid;
     const char *about; /* what is trained on, for the first line printed */
