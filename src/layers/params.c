@@ -341,6 +341,8 @@ void heed_grads_bind(heed_tape *tape, heed_grads *grads)
 
 void heed_grads_clear(heed_grads *grads)
 {
+    if (!grads)
+        return;
     for (int i = 0; i < grads->params->count; i++)
         grads->empty[i] = true;
     grads->backwards = 0;
@@ -348,17 +350,17 @@ void heed_grads_clear(heed_grads *grads)
 
 heed_real *heed_grads_data(heed_grads *grads)
 {
-    return grads->data;
+    return grads ? grads->data : NULL;
 }
 
 bool *heed_grads_empty(heed_grads *grads)
 {
-    return grads->empty;
+    return grads ? grads->empty : NULL;
 }
 
 uint64_t *heed_grads_backwards(heed_grads *grads)
 {
-    return &grads->backwards;
+    return grads ? &grads->backwards : NULL;
 }
 
 bool heed_params_init(heed_params *params, uint64_t seed)
