@@ -139,6 +139,8 @@ static void names_are_cleaned(void **state)
     assert_string_equal(text_clean(room, sizeof room, "a\tb\n\x1B[31m\x7F"), "a\\x09b\\x0A\\x1B[31m\\x7F");
     assert_string_equal(text_clean(room, sizeof room, "\xC2\x9B\xFF"), "\\xC2\\x9B\\xFF"); /* C1, never UTF-8 */
     assert_string_equal(text_clean(room, sizeof room, "\xC0\xAF"), "\\xC0\\xAF");          /* overlong */
+    assert_string_equal(text_clean(room, sizeof room, "\xE0\x9F\xBF"), "\\xE0\\x9F\\xBF");
+    assert_string_equal(text_clean(room, sizeof room, "\xF0\x8F\xBF\xBF"), "\\xF0\\x8F\\xBF\\xBF");
     assert_string_equal(text_clean(room, sizeof room, "\xED\xA0\x80"), "\\xED\\xA0\\x80"); /* surrogate */
     assert_string_equal(text_clean(room, sizeof room, "\xF4\x90\x80\x80"), "\\xF4\\x90\\x80\\x80");
     assert_string_equal(text_clean(room, sizeof room, "\xE6\xBC"), "\\xE6\\xBC"); /* cut short */

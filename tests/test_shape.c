@@ -47,6 +47,7 @@ static void refusals(void **state)
     refused(HEED_SHAPE(INT64_MAX), "64 bits");                          /* the elements fit, the bytes do not */
     refused(HEED_SHAPE(INT64_MAX / (int64_t)sizeof(heed_real) + 1), "64 bits");
     refused(HEED_SHAPE(INT64_C(1) << 62, 4, 0), "64 bits"); /* no elements, but strides that do not fit */
+    refused(HEED_SHAPE(0, INT64_C(1) << 62, 4), "64 bits");
     refused(HEED_SHAPE(3, -1), "[3, -1] has a negative size at axis 1");
     refused((heed_shape){ .rank = 7 }, "rank 7, expected 0 to 6");
     refused((heed_shape){ .rank = -1 }, "rank -1");
