@@ -23,10 +23,11 @@ typedef struct {
     const char *title;
     const char *const *rows; /* labels, as many as weights has rows; NULL: numbers */
     const char *const *cols;
-    bool color;              /* 256-colour escapes behind the shades */
-    bool unicode;            /* block shades instead of ASCII ones */
+    bool color;   /* 256-colour escapes behind the shades */
+    bool unicode; /* block shades instead of ASCII ones */
 } heed_heatmap_desc;
-/* weights [Tq, Tk], 0..1 on one stated linear scale. Labels are cleaned of control characters and shortened. */
+/* weights [Tq, Tk], 0..1 on one stated linear scale, at most 100 columns wide. Labels are cleaned of control characters
+ * and shortened. The file is flushed, so that a failed write is an error here. */
 HEED_CHECKED bool heed_heatmap_ascii(FILE *file, heed_tensor weights, heed_heatmap_desc desc);
 
 #ifdef __cplusplus
