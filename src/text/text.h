@@ -25,11 +25,11 @@ extern "C" {
 /* ---- corpora (corpus.c) ---------------------------------------------------------------------------------------- */
 typedef enum {
     HEED_LINE_OK,
-    HEED_LINE_ENCODING,  /* not UTF-8 */
-    HEED_LINE_NUL,       /* a NUL byte */
-    HEED_LINE_COLUMNS,   /* not exactly two columns */
-    HEED_LINE_EMPTY,     /* an empty side, or nothing but spaces */
-    HEED_LINE_LONG,      /* more words than max_words, or bytes than max_bytes */
+    HEED_LINE_ENCODING, /* not UTF-8 */
+    HEED_LINE_NUL,      /* a NUL byte */
+    HEED_LINE_COLUMNS,  /* not exactly two columns */
+    HEED_LINE_EMPTY,    /* an empty side, or nothing but spaces */
+    HEED_LINE_LONG,     /* more words than max_words, or bytes than max_bytes */
     HEED_LINE_KINDS
 } heed_line_kind;
 HEED_API const char *heed_line_reason(heed_line_kind kind); /* "not valid UTF-8", ... */
@@ -41,13 +41,13 @@ typedef struct {
 typedef struct {
     heed_pair *pairs;
     int64_t count;
-    int64_t lines;                    /* read */
-    int64_t kinds[HEED_LINE_KINDS];   /* how many lines of each kind */
+    int64_t lines;                  /* read */
+    int64_t kinds[HEED_LINE_KINDS]; /* how many lines of each kind */
 } heed_corpus;
 typedef struct {
-    bool strict;       /* the first bad line is an error */
-    int64_t max_words; /* on either side; 0: 1000 */
-    int64_t max_bytes; /* of a line; 0: 1 MiB */
+    bool strict;                                                      /* the first bad line is an error */
+    int64_t max_words;                                                /* on either side; 0: 1000 */
+    int64_t max_bytes;                                                /* of a line; 0: 1 MiB */
     void (*on_bad)(int64_t line, heed_line_kind kind, void *context); /* told of each skipped line; NULL: nobody */
     void *context;
 } heed_corpus_desc;
@@ -56,7 +56,7 @@ HEED_CHECKED heed_corpus *heed_corpus_read_tsv(const char *path, heed_corpus_des
 HEED_CHECKED heed_corpus *heed_corpus_read_parallel(const char *source, const char *target, heed_corpus_desc desc);
 HEED_CHECKED heed_corpus *heed_corpus_new(void);
 HEED_CHECKED bool heed_corpus_add(heed_corpus *corpus, const char *source, const char *target); /* copied */
-HEED_API void heed_corpus_free(heed_corpus *corpus); /* NULL is allowed */
+HEED_API void heed_corpus_free(heed_corpus *corpus);                                            /* NULL is allowed */
 
 /* ---- words (words.c) ------------------------------------------------------------------------------------------- */
 HEED_API bool heed_utf8_valid(const char *text, int64_t bytes);
@@ -81,8 +81,8 @@ typedef struct {
     int64_t min_count; /* 0: 1 */
 } heed_vocab_desc;
 HEED_CHECKED heed_vocab *heed_vocab_new(void);
-HEED_API void heed_vocab_free(heed_vocab *vocab); /* NULL is allowed */
-HEED_CHECKED bool heed_vocab_count(heed_vocab *vocab, const char *line); /* before freezing */
+HEED_API void heed_vocab_free(heed_vocab *vocab);                             /* NULL is allowed */
+HEED_CHECKED bool heed_vocab_count(heed_vocab *vocab, const char *line);      /* before freezing */
 HEED_CHECKED bool heed_vocab_freeze(heed_vocab *vocab, heed_vocab_desc desc); /* by falling count, then by bytes */
 HEED_API int32_t heed_vocab_size(const heed_vocab *vocab); /* specials included; before freezing there are no others */
 HEED_API const char *heed_vocab_word(const heed_vocab *vocab, int32_t id); /* "<pad>" ... for specials; NULL outside */
@@ -116,12 +116,12 @@ typedef struct {
     int64_t max_tokens; /* padded tokens a batch, rows x (src_length + tgt_length) of heed_batch; 0: no limit. A single
                          * sentence over it is a batch of its own. */
     uint64_t seed;
-    bool in_order;      /* batches of neighbours, in the order added, every epoch the same (evaluation) */
+    bool in_order; /* batches of neighbours, in the order added, every epoch the same (evaluation) */
 } heed_batches_desc;
 typedef struct heed_batches heed_batches;
 /* data must outlive the batches and not grow. */
 HEED_CHECKED heed_batches *heed_batches_new(const heed_dataset *data, heed_batches_desc desc);
-HEED_API void heed_batches_free(heed_batches *batches); /* NULL is allowed */
+HEED_API void heed_batches_free(heed_batches *batches);                     /* NULL is allowed */
 HEED_CHECKED bool heed_batches_epoch(heed_batches *batches, int64_t epoch); /* cuts that epoch's batches */
 HEED_API int64_t heed_batches_count(const heed_batches *batches);
 /* The i-th batch: row numbers of the data set, longest sentence first. NULL and an error if there is no such batch. */
@@ -129,12 +129,12 @@ HEED_API const int32_t *heed_batches_rows(const heed_batches *batches, int64_t i
 
 /* Padded arrays for some rows, in that order, as the Transformer takes them. */
 typedef struct {
-    int64_t rows, src_length, tgt_length;     /* tgt_length counts <bos> or <eos> */
-    int32_t *src;         /* [rows, src_length], with <eos>, padded with <pad> */
-    int32_t *src_lengths; /* [rows] */
-    int32_t *tgt_in;      /* [rows, tgt_length], <bos> first */
-    int32_t *tgt_out;     /* [rows, tgt_length], <eos> last: what row i of the logits should say */
-    int64_t tokens;       /* of tgt_out that are not <pad> */
+    int64_t rows, src_length, tgt_length; /* tgt_length counts <bos> or <eos> */
+    int32_t *src;                         /* [rows, src_length], with <eos>, padded with <pad> */
+    int32_t *src_lengths;                 /* [rows] */
+    int32_t *tgt_in;                      /* [rows, tgt_length], <bos> first */
+    int32_t *tgt_out;                     /* [rows, tgt_length], <eos> last: what row i of the logits should say */
+    int64_t tokens;                       /* of tgt_out that are not <pad> */
 } heed_batch;
 HEED_CHECKED bool heed_batch_make(const heed_dataset *data, const int32_t *rows, int64_t count, heed_arena *arena,
                                   heed_batch *out);
