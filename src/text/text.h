@@ -45,10 +45,11 @@ typedef struct {
     int64_t kinds[HEED_LINE_KINDS]; /* how many lines of each kind */
 } heed_corpus;
 typedef struct {
-    bool strict;                                                      /* the first bad line is an error */
-    int64_t max_words;                                                /* on either side; 0: 1000 */
-    int64_t max_bytes;                                                /* of a line; 0: 1 MiB */
-    void (*on_bad)(int64_t line, heed_line_kind kind, void *context); /* told of each skipped line; NULL: nobody */
+    bool strict;       /* the first bad line is an error */
+    int64_t max_words; /* on either side; 0: 1000 */
+    int64_t max_bytes; /* of a line; 0: 1 MiB */
+    /* Told of each skipped line; NULL: nobody. */
+    void (*on_bad)(int64_t line, heed_line_kind kind, void *context);
     void *context;
 } heed_corpus_desc;
 /* source TAB target a line. LF or CRLF; a byte order mark at the start is dropped. Not a regular file: an error. */
