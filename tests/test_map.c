@@ -151,7 +151,7 @@ static void long_sums_are_exact(void **state)
     assert_true(heed_tensor_fill(x, 1));
     x.data[0] = 1 << 24; /* in float 2^24 + 1 = 2^24 */
     sum.data[0] = 4;
-    k_map(heed_tensor_broadcast(sum, HEED_SHAPE(N)), 1, k_copy, &x, 1, NULL);
+    k_map(heed_tensor_broadcast(sum, HEED_SHAPE(N)), 1, k_copy_row, &x, 1, NULL);
     assert_true(sum.data[0] == (heed_real)((1 << 24) + N + 3));
     heed_arena_reset(arena);
 }

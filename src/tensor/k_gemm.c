@@ -157,7 +157,7 @@ static const heed_real *operand_at(operand *o, heed_real *data)
         return data;
     if (o->view.data != data) {
         o->view.data = data;
-        k_map(o->copy, 0, k_copy, &o->view, 1, NULL);
+        k_map(o->copy, 0, k_copy_row, &o->view, 1, NULL);
     }
     return o->copy.data;
 }
@@ -209,7 +209,7 @@ static bool run(product *p, heed_arena *scratch, heed_real alpha, heed_real beta
         } else {
             heed_tensor c = { .data = p->c, .shape = block.shape, .strides = { p->m.c, p->n.c } };
             gemm(p, &a, &b, block.data, (int)p->n.size, alpha, 0);
-            k_map(c, beta, k_copy, &block, 1, NULL);
+            k_map(c, beta, k_copy_row, &block, 1, NULL);
         }
     } while (next_item(p, index));
     return true;

@@ -241,7 +241,7 @@ bool heed_tensor_copy(heed_tensor to, heed_tensor from)
     if (!heed_shape_equal(to.shape, from.shape))
         return heed_fail(HEED_BAD_SHAPE, "tensor_copy: the shapes differ: to %s, from %s; hint: broadcast the source",
                          heed_shape_text(to.shape, &a), heed_shape_text(from.shape, &b));
-    k_map(to, 0, k_copy, &from, 1, NULL);
+    k_map(to, 0, k_copy_row, &from, 1, NULL);
     return true;
 }
 
