@@ -129,9 +129,9 @@ heed_var *heed_attend_composed(heed_var *q, heed_var *k, heed_var *v, heed_atten
     if (desc.mask.bias)
         scores = heed_add(scores, desc.mask.bias);
     if (desc.mask.causal || desc.mask.key_lengths)
-        scores = heed_masked_fill(scores, blocked(tape, &desc.mask, qs, ks), -INFINITY);
+        scores = heed_masked_fill(scores, blocked(tape, &desc.mask, qs, ks), -(double)INFINITY);
     if (desc.mask.allowed)
-        scores = heed_masked_fill(scores, forbidden(desc.mask.allowed), -INFINITY);
+        scores = heed_masked_fill(scores, forbidden(desc.mask.allowed), -(double)INFINITY);
     heed_var *weights = heed_softmax(scores, 3);
     if (desc.weights && !(*desc.weights = heed_detach(weights)))
         return NULL;
