@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+static void say(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
 static void say(const char *format, va_list arguments)
 {
     fflush(stdout); /* what was printed before comes before */
