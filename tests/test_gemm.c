@@ -250,7 +250,7 @@ static void refusals(void **state)
 static void wide_strides_are_copied(void **state)
 {
     (void)state;
-    volatile int64_t hidden = (INT64_C(1) << 31) + 2; /* a constant: clang 14 takes it modulo 2^32 and joins the stores */
+    volatile int64_t hidden = (INT64_C(1) << 31) + 2; /* clang 14 takes a constant modulo 2^32 */
     const int64_t gap = hidden;
     size_t bytes = (size_t)(gap + 2) * sizeof(heed_real);
     heed_real *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
