@@ -38,7 +38,7 @@ typedef struct {
     bool pending;
     char text[512];
 } error_state;
-error_state error_take(void); /* pending is false afterwards */
+error_state error_take(void);             /* pending is false afterwards */
 void error_put(const error_state *state); /* becomes this thread's first failure if none is pending */
 
 #endif

@@ -70,13 +70,6 @@ static bool absorb(axis *inner, const axis *outer)
     return true;
 }
 
-/* Axis i of all three operands; those of size 1 get stride 0. */
-static axis axis_at(int64_t size, heed_tensor a, heed_tensor b, heed_tensor c, int i)
-{
-    return size == 1 ? (axis){ .size = 1 }
-                     : (axis){ .size = size, .a = a.strides[i], .b = b.strides[i], .c = c.strides[i] };
-}
-
 static product make_product(heed_tensor c, heed_tensor a, heed_tensor b)
 {
     int rank = c.shape.rank, row = rank - 2, col = rank - 1;
@@ -85,15 +78,9 @@ static product make_product(heed_tensor c, heed_tensor a, heed_tensor b)
     p.n = (axis){ .size = c.shape.dims[col], .b = b.strides[col], .c = c.strides[col] };
     p.k = (axis){ .size = a.shape.dims[col], .a = a.strides[col], .b = b.strides[row] };
     for (int i = row - 1; i >= 0; i--) {
-        axis outer = axis_at(c.shape.dims[i], a, b, c, i);
-        bool merged = outer.size == 1;
-        if (outer.c == 0)
-            merged = merged || absorb(&p.k, &outer);
-        else if (outer.b == 0)
-            merged = merged || absorb(&p.m, &outer);
-        else if (outer.a == 0)
-            merged = merged || absorb(&p.n, &outer);
-        if (!merged)
+        axis outer = { .size = c.shape.dims[i], .a = a.strides[i], .b = b.strides[i], .c = c.strides[i] };
+        axis *inner = outer.c == 0 ? &p.k : outer.b == 0 ? &p.m : outer.a == 0 ? &p.n : NULL;
+        if (outer.size > 1 && !(inner && absorb(inner, &outer)))
             p.batch[p.n_batch++] = outer;
     }
     return p;

@@ -141,7 +141,7 @@ HEED_API heed_tensor heed_tensor_new(heed_arena *arena, heed_shape shape);      
 HEED_API heed_tensor heed_tensor_wrap(heed_real *data, heed_shape shape);               /* your buffer, row-major */
 HEED_API heed_tensor heed_tensor_reshape(heed_tensor t, heed_shape shape);              /* fails if strides forbid it */
 HEED_API heed_tensor heed_tensor_permute(heed_tensor t, const int *axes);               /* result axis i = axis axes[i] */
-HEED_API heed_tensor heed_tensor_slice(heed_tensor t, int axis, int64_t from, int64_t to); /* [from, to) */
+HEED_API heed_tensor heed_tensor_slice(heed_tensor t, int axis, int64_t from, int64_t to); /* [from, to); axis -1: the last */
 HEED_API heed_tensor heed_tensor_broadcast(heed_tensor t, heed_shape shape);            /* stride 0 on repeated axes */
 HEED_API heed_tensor heed_tensor_contiguous_copy(heed_arena *arena, heed_tensor t);
 HEED_CHECKED bool heed_tensor_copy(heed_tensor to, heed_tensor from);                   /* equal shapes */
