@@ -68,9 +68,10 @@ ROW(relu_row)
 
 ROW(relu_row_x)
 {
+    const heed_real *g = in[0]; /* fetched before the loop, or it would not vectorise */
     (void)arg;
     for (int64_t i = 0; i < n; i++)
-        out[i] = in[1][i] <= 0 ? 0 : in[0][i];
+        out[i] = in[1][i] <= 0 ? 0 : g[i];
 }
 
 static bool relu_backward(heed_node *node)
