@@ -180,6 +180,7 @@ static loop loop_open(model *m, const training *run)
     l.trainer = heed_trainer_new(m->params, (heed_trainer_desc){ .threads = (int)run->threads,
                                                                  .seed = (uint64_t)m->config.seed,
                                                                  .check_finite = run->check_finite });
+    m->opt.threads = (int)run->threads;
     if (!l.batches || !l.trainer || !heed_batches_epoch(l.batches, m->at.epoch))
         die("%s", heed_error());
     for (int i = 0; i < MAX_SHARDS; i++)
