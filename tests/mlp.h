@@ -4,7 +4,7 @@
 
 #include "check.h"
 
-/* y = fc2(dropout(tanh(fc1(x)))); loss = sum over rows of c y + y^2. `rare` is a parameter that only some shards use. */
+/* y = fc2(dropout(tanh(fc1(x)))); loss = sum over rows of c y + y^2. `rare` is a parameter that one shard may use. */
 typedef struct {
     heed_params *params;
     heed_linear fc1, fc2;

@@ -133,6 +133,7 @@ typedef struct {
 #define MB { "optim.m.b", "REAL", "[3]", 3 }
 #define VW { "optim.v.w", "REAL", "[3, 2]", 6 }
 #define VB { "optim.v.b", "REAL", "[3]", 3 }
+#define ALL W, B, MW, MB, VW, VB
 #define STEP_1 "{\\\"kind\\\":\\\"adamw\\\",\\\"step\\\":1}"
 
 static const struct {
@@ -160,15 +161,15 @@ static const struct {
     { true, { W, B, MW, MB, VW }, STEP_1, "tensor \"optim.v.b\": expected REAL [3], found none" },
     { true, { W, B, MW, MB, VW, { "optim.v.b", "REAL", "[2]", 2 } }, STEP_1,
       "tensor \"optim.v.b\": expected REAL [3], found REAL [2]" },
-    { true, { W, B, MW, MB, VW, VB }, NULL, "metadata has no \"optimizer\"; model unchanged" },
-    { true, { W, B, MW, MB, VW, VB }, "{",
+    { true, { ALL }, NULL, "metadata has no \"optimizer\"; model unchanged" },
+    { true, { ALL }, "{",
       "metadata \"optimizer\": expected {\"kind\":\"adamw\",\"step\":N}, found {; model unchanged" },
-    { true, { W, B, MW, MB, VW, VB }, "{\\\"kind\\\":\\\"adamw\\\"}", "found {\"kind\":\"adamw\"}; model unchanged" },
-    { true, { W, B, MW, MB, VW, VB }, "{\\\"kind\\\":\\\"adamw\\\",\\\"step\\\":-1}", "\"step\":N}, found" },
-    { true, { W, B, MW, MB, VW, VB }, "{\\\"kind\\\":\\\"adamw\\\",\\\"step\\\":1.5}", "\"step\":N}, found" },
-    { true, { W, B, MW, MB, VW, VB }, "{\\\"kind\\\":1,\\\"step\\\":1}", "\"step\":N}, found" },
-    { true, { W, B, MW, MB, VW, VB }, "{\\\"kind\\\":\\\"adamw\\\",\\\"step\\\":1,\\\"lr\\\":1}", "\"step\":N}, found" },
-    { true, { W, B, MW, MB, VW, VB }, "{\\\"kind\\\":\\\"adam\\\",\\\"step\\\":1}",
+    { true, { ALL }, "{\\\"kind\\\":\\\"adamw\\\"}", "found {\"kind\":\"adamw\"}; model unchanged" },
+    { true, { ALL }, "{\\\"kind\\\":\\\"adamw\\\",\\\"step\\\":-1}", "\"step\":N}, found" },
+    { true, { ALL }, "{\\\"kind\\\":\\\"adamw\\\",\\\"step\\\":1.5}", "\"step\":N}, found" },
+    { true, { ALL }, "{\\\"kind\\\":1,\\\"step\\\":1}", "\"step\":N}, found" },
+    { true, { ALL }, "{\\\"kind\\\":\\\"adamw\\\",\\\"step\\\":1,\\\"lr\\\":1}", "\"step\":N}, found" },
+    { true, { ALL }, "{\\\"kind\\\":\\\"adam\\\",\\\"step\\\":1}",
       "optimiser: expected adamw, found adam; model unchanged" },
 };
 /* clang-format on */
@@ -288,7 +289,7 @@ static void test_a_file_cut_while_it_is_read(void **state)
     heed_params_free(params);
 }
 
-/* ---- going on ----------------------------------------------------------------------------------------------------- */
+/* ---- going on ---------------------------------------------------------------------------------------------------- */
 enum { STEPS = 20 };
 
 /* Steps from .. to-1 of one fixed training, with `threads` threads. */
@@ -363,7 +364,7 @@ static void test_old_gradients_are_gone(void **state)
     mlp_free(&m);
 }
 
-/* ---- memory ------------------------------------------------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
 static void test_out_of_memory(void **state)
 {
     (void)state;

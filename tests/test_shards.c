@@ -193,7 +193,7 @@ static void test_threads(void **state)
     free(before);
 }
 
-/* ---- the number of shards ----------------------------------------------------------------------------------------- */
+/* ---- the number of shards ---------------------------------------------------------------------------------------- */
 static void test_rule(void **state)
 {
     (void)state;
@@ -225,7 +225,7 @@ static void test_rule(void **state)
         assert_int_equal(heed_shards_rule(cases[i].rows, cases[i].tokens, cases[i].parameters), cases[i].shards);
 }
 
-/* ---- the cut -------------------------------------------------------------------------------------------------------- */
+/* ---- the cut ----------------------------------------------------------------------------------------------------- */
 static void check_cut(const int32_t *lengths, int64_t rows, int shards, const int64_t *want)
 {
     int64_t starts[MOST + 1];
@@ -307,7 +307,7 @@ static void test_no_cut_is_better(void **state)
     }
 }
 
-/* As in training: 64 sentences, sorted, in 8 shards; none costs more than 1.3 times, or less than 0.6 times, the mean. */
+/* As in training: 64 sentences, sorted, in 8 shards; none costs more than 1.3 times the mean, or less than 0.6. */
 static void test_near_equal(void **state)
 {
     (void)state;

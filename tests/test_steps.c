@@ -188,6 +188,24 @@ static void test_refused_steps_write_nothing(void **state)
     heed_params_free(params);
 }
 
+/* Finite gradients whose squares are not: only double has them. */
+static void test_a_norm_beyond_range(void **state)
+{
+    (void)state;
+    if (sizeof(heed_real) == 4)
+        return;
+    heed_params *params = make_small();
+    heed_adamw opt = heed_adamw_make(params, (heed_adamw_desc){ .lr = 0.1 });
+    const snapshot before = snap(&opt);
+    const double huge[10] = { 1e200 };
+    give_gradients(params, huge, 1);
+    assert_false(heed_adamw_step(&opt));
+    check_failed(HEED_BAD_STATE, "adamw_step: the gradient's norm is inf; nothing was changed");
+    const snapshot after = snap(&opt);
+    assert_memory_equal(&before, &after, sizeof before);
+    heed_params_free(params);
+}
+
 static void test_sgd_refuses_too(void **state)
 {
     (void)state;
@@ -325,6 +343,7 @@ int main(void)
         cmocka_unit_test(test_bad_settings),
         cmocka_unit_test(test_params_must_be_ready),
         cmocka_unit_test(test_refused_steps_write_nothing),
+        cmocka_unit_test(test_a_norm_beyond_range),
         cmocka_unit_test(test_sgd_refuses_too),
         cmocka_unit_test(test_bad_clipping),
         cmocka_unit_test(test_step_between_forward_and_backward),

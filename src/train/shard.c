@@ -210,8 +210,7 @@ static bool run_shard(int shard, int worker, void *context)
     return heed_backward(loss);
 }
 
-/* ---- the sum of all shards ----------------------------------------------------------------------------------------
- */
+/* ---- the sum of all shards -------------------------------------------------------------------------------------- */
 typedef struct {
     const heed_trainer *trainer;
     int shards;

@@ -7,7 +7,7 @@
  *         heed_tape_reset(tape);              // the step used the gradients and cleared them
  *     }
  *
- * For parallel steps a heed_trainer cuts the work into shards and leaves the summed gradients where the optimiser looks.
+ * For parallel steps a heed_trainer runs a batch in shards and leaves the summed gradients where the optimiser looks.
  *
  * Rules
  *   - A step without a completed backward is refused, and so is one with a non-finite gradient: nothing is written.
@@ -24,23 +24,24 @@ extern "C" {
 #endif
 
 /* ---- optimisers (optim.c) ---------------------------------------------------------------------------------------
- * Clipping is by global norm: g *= min(1, clip / (norm + 1e-6)). Parameters that got no gradient stay as they are. */
+ * Clipping is by global norm: g *= min(1, clip / (norm + 1e-6)). Parameters that got no gradient stay as they are, and
+ * so do their moments; the bias correction counts all steps alike. */
 typedef struct {
-    double lr;             /* needed */
-    double beta1, beta2;   /* set both or neither: 0, 0 means 0.9, 0.999 */
-    double eps;            /* 0: 1e-8 */
-    double weight_decay;   /* decoupled: x -= lr weight_decay x (Loshchilov and Hutter 2019) */
-    bool coupled;          /* Adam with L2: weight_decay x is added to the gradient instead (Kingma and Ba 2015) */
-    double clip;           /* 0: none */
+    double lr;           /* needed */
+    double beta1, beta2; /* set both or neither: 0, 0 means 0.9, 0.999 */
+    double eps;          /* 0: 1e-8 */
+    double weight_decay; /* decoupled: x -= lr weight_decay x (Loshchilov and Hutter 2019) */
+    bool coupled;        /* Adam with L2: weight_decay x is added to the gradient instead (Kingma and Ba 2015) */
+    double clip;         /* 0: none */
 } heed_adamw_desc;
 typedef struct {
     heed_params *params;
     heed_adamw_desc desc;
-    double lr;             /* of the next step; schedules write it */
-    int64_t step;          /* steps done */
-    heed_real *m, *v;      /* moments, laid out like the slab */
-    double norm;           /* of the last step's gradient, before clipping */
-    int threads;           /* 0: heed_threads(); any number gives the same bits */
+    double lr;        /* of the next step; schedules write it */
+    int64_t step;     /* steps done */
+    heed_real *m, *v; /* moments, laid out like the slab */
+    double norm;      /* of the last step's gradient, before clipping */
+    int threads;      /* 0: heed_threads(); any number gives the same bits */
 } heed_adamw;
 HEED_API heed_adamw_desc heed_adamw_defaults(void);
 HEED_CHECKED heed_adamw heed_adamw_make(heed_params *params, heed_adamw_desc desc);
@@ -63,12 +64,12 @@ typedef struct {
 HEED_CHECKED heed_sgd heed_sgd_make(heed_params *params, heed_sgd_desc desc);
 HEED_CHECKED bool heed_sgd_step(heed_sgd *opt);
 
-/* The norm of all gradients in the params' own slab (accumulated in double, by blocks: the same for any thread count). */
+/* The norm of all gradients in the params' own slab, summed in double and by blocks: the same for any thread count. */
 HEED_API double heed_grad_norm(heed_params *params, int threads);
 /* Scales the gradients in place as the optimisers do; returns the norm before. */
 HEED_API double heed_clip_grad_norm(heed_params *params, double max_norm, int threads);
 
-/* ---- schedules (schedule.c): the learning rate at a step, counted from 1 for noam, from 0 for cosine --------------- */
+/* ---- schedules (schedule.c): the learning rate at a step, counted from 1 for noam, from 0 for cosine ------------- */
 /* factor d_model^-0.5 min(step^-0.5, step warmup^-1.5): "Attention Is All You Need", (3). */
 HEED_API double heed_schedule_noam(int64_t step, int64_t d_model, int64_t warmup, double factor);
 /* base step / warmup, then base sqrt(warmup / step): the same curve named by its peak. warmup 0: base / sqrt(step). */
@@ -103,15 +104,18 @@ typedef struct {
     void *context;
 } heed_trainer_step_desc;
 /* Forward and backward of every shard, gradients summed into the params' own slab, ready for an optimiser.
- * loss receives the summed loss / divisor. A non-finite loss or gradient is an error and leaves no gradient. */
+ * loss receives the summed loss / divisor; it may be NULL. Without an optimiser's step in between, gradients add up.
+ * A non-finite loss or gradient is an error. Any failure leaves no gradient at all. */
 HEED_CHECKED bool heed_trainer_step(heed_trainer *trainer, heed_trainer_step_desc desc, double *loss);
 
 /* ---- checkpoints (checkpoint.c) ------------------------------------------------------------------------------------
  * One safetensors file: parameters under their names, moments as optim.m.NAME and optim.v.NAME, and what you add as
- * metadata (configuration, vocabulary, step, seed, data position). Nothing in it depends on threads, paths or clocks. */
+ * metadata (configuration, vocabulary, step, seed, data position). The key "optimizer" is the optimiser's own: its kind
+ * and step. Nothing in a file depends on threads, paths or clocks. */
 HEED_CHECKED bool heed_checkpoint_save(const char *path, heed_params *params, const heed_adamw *opt,
                                        const heed_metadata *metadata, int n_metadata); /* opt NULL: weights alone */
-/* Checks every name, shape and type first, and loads all or nothing. opt NULL: moments in the file are not read. */
+/* Checks every name, shape and type first, and loads all or nothing; gradients of the old values are cleared. opt NULL:
+ * moments in the file are not read. A file of the other build's type (F64 into libheed) is refused. */
 HEED_CHECKED bool heed_checkpoint_load(heed_reader *reader, heed_params *params, heed_adamw *opt);
 
 #ifdef __cplusplus
