@@ -27,7 +27,7 @@ static inline void check_close_at(double got, double want, double tolerance, con
         _fail(file, line);
     }
 }
-#define check_close(got, want, tolerance) check_close_at((got), (want), (tolerance), __FILE__, __LINE__)
+#define check_close(got, want, tolerance) check_close_at((double)(got), (double)(want), (tolerance), __FILE__, __LINE__)
 
 /* The call failed with this kind, and its message has this text in it. Clears the error. */
 static inline void check_failed_at(heed_error_kind kind, const char *part, const char *file, int line)

@@ -3,6 +3,16 @@
 
 /* ---- reductions ----------------------------------------------------------------------------------------------------- */
 
+/* Axes in tables; none means all. */
+#define OVER(...) \
+    { \
+        .count = HEED_COUNT_(__VA_ARGS__), .axis = { __VA_ARGS__ } \
+    }
+#define KEEPING(...) \
+    { \
+        .count = HEED_COUNT_(__VA_ARGS__), .axis = { __VA_ARGS__ }, .keep = true \
+    }
+
 #define REDUCTION(op) \
     static heed_var *op##_build(heed_tape *tape, heed_var *const *in, const config *c) \
     { \
@@ -19,29 +29,29 @@ static void test_reductions(void **state)
     static const config reduced[] = {
         { .in = { { SCALAR, 0 } }, .axes = { 0 } },
         { .in = { { S(7), 0 } }, .axes = { 0 } },
-        { .in = { { S(1), 0 } }, .axes = { 1, { 0 } } },
-        { .in = { { S(3, 4), 0 } }, .axes = { 1, { 0 } } },
-        { .in = { { S(3, 4), 0 } }, .axes = { 1, { 1 } } },
-        { .in = { { S(3, 4), 0 } }, .axes = { 1, { -1 }, true } },
-        { .in = { { S(3, 4), 0 } }, .axes = { 0, { 0 }, true } },
-        { .in = { { S(2, 3, 4), 0 } }, .axes = { 1, { 1 } } },
-        { .in = { { S(2, 3, 4), 0 } }, .axes = { 2, { 0, 2 } } },
-        { .in = { { S(2, 3, 4), 0 } }, .axes = { 2, { -1, 1 }, true } },
-        { .in = { { S(2, 3, 4), 0 } }, .axes = { 3, { 2, 0, 1 } } },
-        { .in = { { S(2, 1, 3, 1), 0 } }, .axes = { 2, { 1, 3 } } },
-        { .in = { { S(3, 1, 4), 0 } }, .axes = { 1, { 1 } } },
-        { .in = { { S(2, 3, 4), PERMUTED } }, .axes = { 1, { 0 } } },
-        { .in = { { S(2, 3, 4), PERMUTED } }, .axes = { 2, { 1, 2 } } },
-        { .in = { { S(3, 5), SLICED } }, .axes = { 1, { 1 } } },
-        { .in = { { S(3, 5), SLICED | PERMUTED } }, .axes = { 1, { 1 } } },
-        { .in = { { S(4, 3), SPREAD } }, .axes = { 1, { 0 } } },
-        { .in = { { S(4, 3), SPREAD } }, .axes = { 1, { 1 } } },
+        { .in = { { S(1), 0 } }, .axes = OVER(0) },
+        { .in = { { S(3, 4), 0 } }, .axes = OVER(0) },
+        { .in = { { S(3, 4), 0 } }, .axes = OVER(1) },
+        { .in = { { S(3, 4), 0 } }, .axes = KEEPING(-1) },
+        { .in = { { S(3, 4), 0 } }, .axes = { .keep = true } },
+        { .in = { { S(2, 3, 4), 0 } }, .axes = OVER(1) },
+        { .in = { { S(2, 3, 4), 0 } }, .axes = OVER(0, 2) },
+        { .in = { { S(2, 3, 4), 0 } }, .axes = KEEPING(-1, 1) },
+        { .in = { { S(2, 3, 4), 0 } }, .axes = OVER(2, 0, 1) },
+        { .in = { { S(2, 1, 3, 1), 0 } }, .axes = OVER(1, 3) },
+        { .in = { { S(3, 1, 4), 0 } }, .axes = OVER(1) },
+        { .in = { { S(2, 3, 4), PERMUTED } }, .axes = OVER(0) },
+        { .in = { { S(2, 3, 4), PERMUTED } }, .axes = OVER(1, 2) },
+        { .in = { { S(3, 5), SLICED } }, .axes = OVER(1) },
+        { .in = { { S(3, 5), SLICED | PERMUTED } }, .axes = OVER(1) },
+        { .in = { { S(4, 3), SPREAD } }, .axes = OVER(0) },
+        { .in = { { S(4, 3), SPREAD } }, .axes = OVER(1) },
         { .in = { { S(2, 3, 2), SPREAD | PERMUTED } }, .axes = { 0 } },
-        { .in = { { S(2, 1, 2, 1, 2, 3), 0 } }, .axes = { 3, { 0, 2, 5 } } },
-        { .in = { { S(3, 70), 0 } }, .axes = { 1, { 0 } } }, /* more than one stretch of columns */
-        { .in = { { S(2, 65, 3), PERMUTED } }, .axes = { 1, { 2 } } },
-        { .in = { { S(5, 130), 0 } }, .axes = { 1, { 1 } } }, /* along directions */
-        { .in = { { S(0, 3), 0 } }, .axes = { 1, { 1 } } },
+        { .in = { { S(2, 1, 2, 1, 2, 3), 0 } }, .axes = OVER(0, 2, 5) },
+        { .in = { { S(3, 70), 0 } }, .axes = OVER(0) }, /* more than one stretch of columns */
+        { .in = { { S(2, 65, 3), PERMUTED } }, .axes = OVER(2) },
+        { .in = { { S(5, 130), 0 } }, .axes = OVER(1) }, /* along directions */
+        { .in = { { S(0, 3), 0 } }, .axes = OVER(1) },
     };
     static const op_row rows[] = {
         { "heed_sum", sum_build, 1, ANY, CONFIGS(reduced) },

@@ -28,18 +28,18 @@ static void sigmoid_block(heed_real *restrict y, const heed_real *restrict x, in
 static void test_limits(void **state)
 {
     (void)state;
-    const heed_real inf = (heed_real)INFINITY, x[] = { inf, -inf, 0, (heed_real)NAN, 1e30f, -1e30f, -0.0f };
-    const double want[][7] = { { INFINITY, 0, 1, NAN, INFINITY, 0, 1 },
-                               { 1, -1, 0, NAN, 1, -1, 0 },
-                               { 1, -1, 0, NAN, 1, -1, 0 },
-                               { 1, 0, 0.5, NAN, 1, 0, 0.5 } };
+    const double inf = (double)INFINITY, undefined = (double)NAN;
+    const heed_real x[] = { (heed_real)INFINITY, -(heed_real)INFINITY, 0, (heed_real)NAN, 1e30f, -1e30f, -0.0f };
+    const double want[][7] = { { inf, 0, 1, undefined, inf, 0, 1 },
+                               { 1, -1, 0, undefined, 1, -1, 0 },
+                               { 1, -1, 0, undefined, 1, -1, 0 },
+                               { 1, 0, 0.5, undefined, 1, 0, 0.5 } };
     block *const blocks[] = { exp_block, tanh_block, erf_block, sigmoid_block };
     for (int f = 0; f < 4; f++) {
         heed_real y[7];
         blocks[f](y, x, 7);
-        for (int i = 0; i < 7; i++) {
+        for (int i = 0; i < 7; i++)
             assert_true(isnan(want[f][i]) ? isnan(y[i]) : (double)y[i] == want[f][i]);
-        }
     }
 }
 

@@ -184,11 +184,11 @@ static void test_hard_logits(void **state)
     } cases[] = {
         { { 1e30f, -1e30f, 1e30f }, 0, 0, half, { (heed_real)-0.5, 0, (heed_real)0.5 } },
         { { 5, -inf, 5 }, 0, 0, half, { (heed_real)-0.5, 0, (heed_real)0.5 } },
-        { { 5, -inf, 5 }, 1, 0, INFINITY, { (heed_real)0.5, -1, (heed_real)0.5 } },
-        { { 5, -inf, 5 }, 0, 0.75, INFINITY, { 0, (heed_real)-0.25, (heed_real)0.25 } }, /* as PyTorch */
-        { { -inf, -inf, -inf }, 0, 0, INFINITY, { 0, 0, 0 } },
-        { { -inf, -inf, -inf }, 0, 0.75, INFINITY, { 0, 0, 0 } },
-        { { NAN, 1, 2 }, 1, 0, NAN, { NAN, NAN, NAN } },
+        { { 5, -inf, 5 }, 1, 0, (double)INFINITY, { (heed_real)0.5, -1, (heed_real)0.5 } },
+        { { 5, -inf, 5 }, 0, 0.75, (double)INFINITY, { 0, (heed_real)-0.25, (heed_real)0.25 } }, /* as PyTorch */
+        { { -inf, -inf, -inf }, 0, 0, (double)INFINITY, { 0, 0, 0 } },
+        { { -inf, -inf, -inf }, 0, 0.75, (double)INFINITY, { 0, 0, 0 } },
+        { { NAN, 1, 2 }, 1, 0, (double)NAN, { NAN, NAN, NAN } },
         { { 1000, -1000, 0 }, 1, 0, 2000, { 1, -1, 0 } },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

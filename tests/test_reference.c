@@ -8,6 +8,11 @@
 typedef double complex number;
 enum { MOST = 128 };
 
+static number complex_of(double real, double imaginary)
+{
+    return real + imaginary * (number)_Complex_I;
+}
+
 typedef struct {
     int64_t rows, n;
     int32_t labels[8];
@@ -39,7 +44,7 @@ typedef heed_var *build_fn(heed_var *x, const setting *s);
 static number step_erf(number z)
 {
     double x = creal(z);
-    return CMPLX(erf(x), cimag(z) * exp(-x * x) * 1.1283791670955126);
+    return complex_of(erf(x), cimag(z) * exp(-x * x) * 1.1283791670955126);
 }
 
 ELEMENTWISE(exp, cexp(z), heed_exp(x))
@@ -209,7 +214,7 @@ static void check_pair(const pair *p, const setting *s, uint64_t seed)
         check_close(heed_value(out).data[i], creal(y[i]), CHECK_EPS);
     for (int64_t k = 0; k < n; k++) {
         double derivative = 0;
-        x[k] = CMPLX(creal(x[k]), h);
+        x[k] = complex_of(creal(x[k]), h);
         p->reference(y, x, s);
         x[k] = creal(x[k]);
         for (int64_t i = 0; i < outputs; i++)
