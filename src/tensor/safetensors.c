@@ -185,7 +185,7 @@ static bool parse_entry(const place *at, const json_t *value, safetensors_entry 
     if (json_object_size(value) != 3)
         return refuse(at, HEED_BAD_FORMAT, "it has fields other than dtype, shape and data_offsets");
     heed_shape_buffer text;
-    if (end < entry->begin || end - entry->begin != stored->bytes)
+    if (end - entry->begin != stored->bytes) /* neither is negative: they were plain digits */
         return refuse(at, HEED_BAD_FORMAT, "%s %s takes %lld bytes, but data_offsets are [%lld, %lld]",
                       dtypes[stored->type].name, heed_shape_text(stored->shape, &text), (long long)stored->bytes,
                       (long long)entry->begin, (long long)end);
