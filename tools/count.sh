@@ -2,8 +2,8 @@
 # Sourced by scripts that run several checks and end with one line `N passed, N failed`.
 passed=0 failed=0 skipped=0
 
-# run_counted NAME COMMAND...: runs the command. Its last line may say what it counted, as ours does; otherwise the
-# command counts as one. One that fails without counting a failure counts as failed.
+# run_counted NAME COMMAND...: runs the command. Its last such line says what it counted (make may add a complaint below);
+# without one the command counts as one. A command that fails without counting a failure has one.
 run_counted() {
     local name=$1 code last log p f s counted='^([0-9]+) passed, ([0-9]+) failed(, ([0-9]+) skipped)?$' start
     shift
@@ -12,7 +12,7 @@ run_counted() {
     printf '\n== %s\n' "$name"
     "$@" </dev/null 2>&1 | tee "$log"
     code=${PIPESTATUS[0]}
-    last=$(tail -n 1 "$log")
+    last=$(grep -E "$counted" "$log" | tail -n 1)
     rm -f "$log"
     if [[ $last =~ $counted ]]; then
         p=${BASH_REMATCH[1]} f=${BASH_REMATCH[2]} s=${BASH_REMATCH[4]:-0}
