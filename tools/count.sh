@@ -21,7 +21,7 @@ run_counted() {
         p=$((code == 0)) s=$((code == 77)) f=$((code != 0 && code != 77))
     fi
     passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
-    printf -- '-- %s: %s, %d s\n' "$name" "$([ "$f" = 0 ] && echo passed || echo FAILED)" $(($(date +%s) - start))
+    printf -- '-- %s: %s, %d s\n' "$name" "$([ "$f" != 0 ] && echo FAILED || { [ "$p" = 0 ] && echo skipped || echo passed; })" $(($(date +%s) - start))
     [ "$f" = 0 ]
 }
 
