@@ -180,7 +180,10 @@ static void company_and_place_change(void **state)
     (void)state;
     heed_dataset *data = random_data(400, 6, 2);
     heed_batches *batches = heed_batches_new(data, (heed_batches_desc){ .rows = 8, .seed = 1 });
-    int with[400] = { 0 };
+    int with[400] = { 0 }, longest = 0; /* longest: comes first in the sort, and still in any place */
+    for (int i = 1; i < 400; i++)
+        if (heed_dataset_at(data, i).tgt_length > heed_dataset_at(data, longest).tgt_length)
+            longest = i;
     double place = 0;
     const int epochs = 200;
     for (int epoch = 0; epoch < epochs; epoch++) {
@@ -188,16 +191,19 @@ static void company_and_place_change(void **state)
         for (int64_t i = 0; i < heed_batches_count(batches); i++) {
             int64_t count;
             const int32_t *rows = heed_batches_rows(batches, i, &count);
-            bool here = false;
-            for (int64_t k = 0; k < count; k++)
-                here |= rows[k] == 0;
-            for (int64_t k = 0; here && k < count; k++)
+            bool company = false, placed = false;
+            for (int64_t k = 0; k < count; k++) {
+                company |= rows[k] == 0;
+                placed |= rows[k] == longest;
+            }
+            for (int64_t k = 0; company && k < count; k++)
                 with[rows[k]]++;
-            if (here)
+            if (placed)
                 place += (double)i / (double)heed_batches_count(batches) / epochs;
         }
     }
     int met = 0, most = 0;
+    assert_int_equal(with[0], epochs);
     for (int i = 1; i < 400; i++) {
         met += with[i] > 0;
         most = with[i] > most ? with[i] : most;
@@ -222,6 +228,23 @@ static void there_is_little_padding(void **state)
         assert_true(check_epoch(data, batches, descs[i]) > 0.9); /* unsorted: 0.53 to 0.55 */
         heed_batches_free(batches);
     }
+    heed_dataset_free(data);
+}
+
+/* Also where windows meet: there the shortest follow the shortest, the longest the longest. */
+static void no_batch_mixes_short_and_long(void **state)
+{
+    (void)state;
+    heed_dataset *data = random_data(20000, 30, 3);
+    heed_batches *batches = heed_batches_new(data, (heed_batches_desc){ .max_tokens = 300 });
+    assert_true(heed_batches_epoch(batches, 0));
+    for (int64_t i = 0; i < heed_batches_count(batches); i++) {
+        int64_t count;
+        const int32_t *rows = heed_batches_rows(batches, i, &count);
+        heed_example first = heed_dataset_at(data, rows[0]), last = heed_dataset_at(data, rows[count - 1]);
+        assert_in_range(first.tgt_length - last.tgt_length, 0, 5);
+    }
+    heed_batches_free(batches);
     heed_dataset_free(data);
 }
 
@@ -379,6 +402,33 @@ static void running_out_of_memory_is_an_error(void **state)
 {
     (void)state;
     check_memory_sweep(whole_life, 10);
+
+    /* each of these arrays needs a block of its own; whichever fails, the arena is as it was */
+    enum { ROWS = 200, LENGTH = 255 };
+    heed_dataset *data = random_data(ROWS, LENGTH, 1);
+    int32_t rows[ROWS];
+    for (int i = 0; i < ROWS; i++)
+        rows[i] = i;
+    int failed = 0;
+    for (bool ok = false; !ok;) {
+        heed_arena *arena = heed_arena_new();
+        heed_batch batch = { .rows = -1 };
+        assert_non_null(heed_arena_alloc(arena, 64));
+        heed_arena_mark mark = heed_arena_marked(arena);
+        heed_memory_fail_at(failed + 1, true);
+        ok = heed_batch_make(data, rows, ROWS, arena, &batch);
+        heed_memory_fail_at(0, false);
+        if (!ok) {
+            check_failed(HEED_MEMORY, "out of memory");
+            failed++;
+            assert_int_equal(batch.rows, -1);
+            assert_ptr_equal(heed_arena_marked(arena).block, mark.block);
+            assert_int_equal(heed_arena_marked(arena).used, mark.used);
+        }
+        heed_arena_free(arena);
+    }
+    assert_true(failed >= 2);
+    heed_dataset_free(data);
 }
 
 int main(void)
@@ -390,6 +440,7 @@ int main(void)
         cmocka_unit_test(order_is_a_function_of_seed_and_epoch),
         cmocka_unit_test(company_and_place_change),
         cmocka_unit_test(there_is_little_padding),
+        cmocka_unit_test(no_batch_mixes_short_and_long),
         cmocka_unit_test(a_long_sentence_is_a_batch_of_its_own),
         cmocka_unit_test(in_order_cuts_neighbours),
         cmocka_unit_test(epochs_allocate_nothing),

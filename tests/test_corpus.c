@@ -378,6 +378,10 @@ static void parallel_files_pair_line_by_line(void **state)
     check_failed(HEED_BAD_FORMAT, "b.fr\", line 2: not valid UTF-8");
     assert_null(read_two(BYTES("a\nb c d\n"), BYTES("c\nd\n"), (heed_corpus_desc){ .strict = true, .max_words = 2 }));
     check_failed(HEED_BAD_FORMAT, "a.en\", line 2: too long");
+    assert_null(read_two(BYTES("a\nb\n"), BYTES("c\n \n"), (heed_corpus_desc){ .strict = true }));
+    check_failed(HEED_BAD_FORMAT, "b.fr\", line 2: an empty side");
+    assert_null(read_two(BYTES("a\nb\n"), BYTES("c\nd e f\n"), (heed_corpus_desc){ .strict = true, .max_words = 2 }));
+    check_failed(HEED_BAD_FORMAT, "b.fr\", line 2: too long");
 }
 
 static void parallel_files_of_unequal_length_are_refused(void **state)
@@ -391,9 +395,14 @@ static void parallel_files_of_unequal_length_are_refused(void **state)
         { "a", "d\n\n", "b.fr\" 2; they must match" },
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        assert_null(read_two(cases[i].source, strlen(cases[i].source), cases[i].target, strlen(cases[i].target),
-                             (heed_corpus_desc){ 0 }));
-        check_failed(HEED_BAD_FORMAT, cases[i].message);
+        char bad[64] = "";
+        for (int strict = 0; strict < 2; strict++) { /* the lines that are missing are not bad lines */
+            heed_corpus_desc desc = { .strict = strict, .on_bad = note, .context = bad };
+            assert_null(
+                read_two(cases[i].source, strlen(cases[i].source), cases[i].target, strlen(cases[i].target), desc));
+            check_failed(HEED_BAD_FORMAT, cases[i].message);
+            assert_string_equal(bad, "");
+        }
     }
 }
 

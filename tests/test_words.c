@@ -24,7 +24,7 @@ static const struct {
     { "J'ai n'y s'il t'aime m'a c'est l'homme l\u2019\u0153uvre C\u2019\u00C9tait",
       "J'" J "|ai|n'" J "|y|s'" J "|il|t'" J "|aime|m'" J "|a|c'" J "|est|l'" J "|homme|l\u2019" J
       "|\u0153uvre|C\u2019" J "|\u00C9tait" },
-    { "d'l'eau l'm l'5 a'i \u00E9'a aq'a u'a", "d'l'eau|l'm|l'5|a'i|\u00E9'a|aq'a|u'a" },
+    { "d'l'eau l'm l'5 a'i \u00E9'a aq'a u'a bu'a", "d'l'eau|l'm|l'5|a'i|\u00E9'a|aq'a|u'a|bu'a" },
     { "qu'l'eau qu'd'un s'l'", "qu'l'eau|qu'd'un|s'l|" J "'" },
     { "\u00ABl'ami\u00BB (\"oui\")", "\u00AB" J "|l'" J "|ami|" J "\u00BB|(" J "|\"" J "|oui|" J "\"|" J ")" },
     { "Va\u202F! Viens\u00A0?", "Va|!|Viens|?" },
@@ -33,8 +33,8 @@ static const struct {
     { "wait... what?!! (((x)))", "wait|" J "...|what|" J "?|" J "!!|(((" J "|x|" J ")))" },
     { "\u00BFC\u00F3mo? \u3053\u3093\u306B\u3061\u306F\u3002",
       "\u00BF" J "|C\u00F3mo|" J "?|\u3053\u3093\u306B\u3061\u306F|" J "\u3002" },
-    { "e\u0301te\u0301! x.\u0301",
-      "e\u0301te\u0301|" J "!|x|" J ".\u0301" }, /* an accent stays on its letter, or dot */
+    { "e\u0301te\u0301! x.\u0301.",
+      "e\u0301te\u0301|" J "!|x|" J ".\u0301|" J "." }, /* an accent stays on its letter, or dot */
     { "l'e\u0301te\u0301 l'\u0301a n\u0303'a", "l'" J "|e\u0301te\u0301|l'\u0301a|n\u0303'" J "|a" },
     { "ok\U0001F44D\U0001F3FD \U0001F468\u200D\U0001F469\u200D\U0001F467! \U0001F1EB\U0001F1F7",
       "ok|" J "\U0001F44D\U0001F3FD|\U0001F468\u200D\U0001F469\u200D\U0001F467!|\U0001F1EB\U0001F1F7" },

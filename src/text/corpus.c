@@ -112,7 +112,7 @@ typedef struct {
     int64_t offset; /* of the file's next byte */
     char *block;    /* [BLOCK], of which at .. have are still to be cut */
     int64_t at, have;
-    char *line; /* the line's first bytes, at most max_bytes and a CR */
+    char *line; /* the line's first bytes, at most max_bytes */
     int64_t room, max_bytes;
     int64_t bytes;  /* of the whole line, its end not counted */
     int64_t number; /* of lines so far */
@@ -173,7 +173,7 @@ static bool reader_open(reader *r, const char *path, int64_t max_bytes)
 /* Appends the n bytes at the reader's place to the line, as far as it may keep them. */
 static bool take(reader *r, int64_t n)
 {
-    int64_t space = r->max_bytes + 1 - r->bytes, kept = n < space ? n : space, used = r->bytes;
+    int64_t space = r->max_bytes - r->bytes, kept = n < space ? n : space, used = r->bytes;
     r->bytes += n;
     if (kept <= 0)
         return true;

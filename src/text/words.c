@@ -107,9 +107,8 @@ typedef struct {
 static cluster next_cluster(const char *text, int64_t bytes)
 {
     cluster c = { .bytes = 1, .code = text[0], .single = true };
-    if (is_ascii(text[0]) &&
-        (bytes == 1 || is_ascii(text[1]))) /* two ASCII characters never belong together (CR LF is no word) */
-        return c;
+    if (is_ascii(text[0]) && (bytes == 1 || is_ascii(text[1])))
+        return c; /* two ASCII characters never belong together (CR LF is not in a word) */
     int32_t state = 0, last, code;
     c.bytes = decode(text, bytes, &c.code);
     for (last = c.code; c.bytes < bytes; last = code) {
@@ -147,6 +146,11 @@ typedef struct {
     int64_t count, bytes;
 } sink;
 
+static bool joiner_at(const char *text, int64_t bytes)
+{
+    return bytes >= TEXT_JOINER_BYTES && memcmp(text, TEXT_JOINER, TEXT_JOINER_BYTES) == 0;
+}
+
 static void put_bytes(sink *s, const char *text, int64_t bytes)
 {
     if (s->buffer)
@@ -161,19 +165,11 @@ static void put_word(sink *s, bool before, const char *text, int64_t bytes, bool
     s->count++;
     if (before)
         put_bytes(s, TEXT_JOINER, TEXT_JOINER_BYTES);
-    for (int64_t i = 0; i < bytes;) {
-        const char *end = memchr(text + i, TEXT_JOINER[0], (size_t)(bytes - i));
-        int64_t plain = end ? end - (text + i) : bytes - i;
-        put_bytes(s, text + i, plain);
-        i += plain;
-        if (!end)
-            break;
-        bool joiner = bytes - i >= TEXT_JOINER_BYTES && memcmp(text + i, TEXT_JOINER, TEXT_JOINER_BYTES) == 0;
-        int64_t n = joiner ? TEXT_JOINER_BYTES : 1;
+    for (int64_t i = 0, n; i < bytes; i += n) {
+        n = joiner_at(text + i, bytes - i) ? TEXT_JOINER_BYTES : 1;
         put_bytes(s, text + i, n);
-        if (joiner)
-            put_bytes(s, TEXT_JOINER, TEXT_JOINER_BYTES);
-        i += n;
+        if (n == TEXT_JOINER_BYTES)
+            put_bytes(s, text + i, n);
     }
     if (after)
         put_bytes(s, TEXT_JOINER, TEXT_JOINER_BYTES);
@@ -195,7 +191,7 @@ static int64_t elided(const char *text, int64_t bytes)
             continue;
         }
         bool consonant = letters == 1 && last && !is_vowel(last);
-        bool qu = letters >= 2 && before == 'q' && last == 'u';
+        bool qu = before == 'q' && last == 'u';
         return is_apostrophe(c.code) && c.single && (consonant || qu) ? at : 0;
     }
     return 0;
@@ -326,17 +322,12 @@ void heed_words_free(heed_words *words)
 
 /* ---- joining ----------------------------------------------------------------------------------------------------- */
 
-static bool joiner_at(const char *text)
-{
-    return memcmp(text, TEXT_JOINER, TEXT_JOINER_BYTES) == 0;
-}
-
 /* How many joiners the word starts with, or ends with. */
 static int64_t joiners(const char *word, int64_t bytes, bool at_end)
 {
     int64_t n = 0;
     for (int64_t left = bytes; left >= TEXT_JOINER_BYTES; left -= TEXT_JOINER_BYTES, n++)
-        if (!joiner_at(at_end ? word + left - TEXT_JOINER_BYTES : word + bytes - left))
+        if (!joiner_at(at_end ? word + left - TEXT_JOINER_BYTES : word + bytes - left, left))
             break;
     return n;
 }
@@ -360,15 +351,13 @@ static int64_t put_body(char *out, words_body body)
 {
     int64_t n = 0;
     for (int64_t i = 0; i < body.bytes;) {
-        bool twice = body.bytes - i >= 2 * TEXT_JOINER_BYTES && joiner_at(body.text + i) &&
-                     joiner_at(body.text + i + TEXT_JOINER_BYTES);
-        if (twice) {
-            memcpy(out + n, TEXT_JOINER, TEXT_JOINER_BYTES);
-            n += TEXT_JOINER_BYTES;
-            i += 2 * TEXT_JOINER_BYTES;
-        } else {
-            out[n++] = body.text[i++];
-        }
+        bool joiner = joiner_at(body.text + i, body.bytes - i);
+        int64_t bytes = joiner ? TEXT_JOINER_BYTES : 1;
+        memcpy(out + n, body.text + i, (size_t)bytes);
+        n += bytes;
+        i += bytes;
+        if (joiner && joiner_at(body.text + i, body.bytes - i))
+            i += TEXT_JOINER_BYTES;
     }
     return n;
 }
