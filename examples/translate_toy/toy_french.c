@@ -195,7 +195,7 @@ static void put_vp(writer *w, int index)
     put_verb(w, index);
     if (c->predicate >= 0)
         place->predicate = put_adjective(w, c->predicate, toy_np_feminine(w->tree, c->subject),
-                                         toy_clause_plural(w->tree, c), false, english->predicate);
+                                         w->tree->np[c->subject].plural, false, english->predicate);
     if (c->object >= 0 && c->gap != GAP_OBJECT && !toy_np_is_clitic(w->tree, c->object))
         put_noun_phrase(w, c->object, (prefix){ NO_PREFIX, 0, 0 });
     if (c->recipient >= 0 && !toy_np_is_clitic(w->tree, c->recipient)) {

@@ -44,7 +44,7 @@ typedef enum {
     K_THING = K_PORTABLE | K_FURNITURE | K_VEHICLE | K_MACHINE,
     K_PLACE = K_BUILDING | K_GROUND | K_ROAD | K_VILLAGE | K_RIVER | K_LAKE | K_SHORE | K_SOURCE | K_BRIDGE,
     K_OWNED = K_KIN | K_PET | (K_THING & ~K_COIL) | K_COIL | K_BUILDING | K_EVENT | K_VILLAGE, /* "my", "the king 's" */
-    K_OWNER = K_HUMAN | K_PET,
+    K_OWNER = K_HUMAN,
     K_ANY = (1 << 28) - 1
 } toy_kinds;
 
@@ -54,6 +54,7 @@ typedef struct {
     bool feminine;
     uint32_t kind; /* one bit */
     int rank;      /* frequency rank among its class, from 1 */
+    int twin;      /* the other sense of the same English word is so many rows on; 0: none */
 } toy_noun;
 
 typedef struct {
@@ -73,6 +74,7 @@ typedef struct {
     toy_verb_class class;
     uint32_t subjects, objects;
     int rank;
+    int twin; /* as for nouns, within a class */
 } toy_verb;
 
 enum { DET_THE, DET_A, DET_SOME, DET_THIS, DET_MY, DET_OUR, DET_HIS, DET_HER, DET_WORDS, DET_OWNER = DET_WORDS };
@@ -109,15 +111,18 @@ extern const toy_determiner toy_determiners[DET_WORDS];
 extern const toy_pronoun toy_pronouns[PRONOUNS];
 extern const toy_prep_rule toy_prep_rules[];
 extern const int toy_prep_rule_count;
+/* Cues of a sense that train does not have. */
+typedef struct {
+    const char *sense; /* French singular */
+    const char *cues[4];
+} toy_held_cue;
+extern const toy_held_cue toy_held_cues[];
+extern const int toy_held_cue_count;
 extern const char *const toy_be[3];                      /* am, is, are */
 extern const char *const toy_etre[4];                    /* suis, est, sommes, sont */
 extern const char *const toy_prepositions[PREPOSITIONS]; /* English */
 
 /* Zipf-like weight of a frequency rank: 1000 / rank^0.7, rounded. */
 int toy_zipf(int rank);
-
-/* The other sense of the same English word (of the same class, for verbs), or -1. */
-int toy_noun_twin(int noun);
-int toy_verb_twin(int verb);
 
 #endif

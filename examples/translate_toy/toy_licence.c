@@ -174,19 +174,21 @@ static void count_readings(toy_tree *tree, int at, reading_count *count)
     if (at >= tree->np_count) {
         int *verb = &tree->clause[at - tree->np_count].verb, kept = *verb;
         count_readings(tree, at + 1, count);
-        if (kept >= 0 && (*verb = toy_verb_twin(kept)) >= 0)
+        if (kept >= 0 && toy_verbs[kept].twin) {
+            *verb = kept + toy_verbs[kept].twin;
             count_readings(tree, at + 1, count);
-        *verb = kept;
+            *verb = kept;
+        }
         return;
     }
     toy_np *np = &tree->np[at], kept = *np;
     if (np->noun >= 0) {
         bool invariant = !strcmp(toy_nouns[np->noun].english[0], toy_nouns[np->noun].english[1]);
-        int twin = toy_noun_twin(np->noun);
+        int twin = toy_nouns[np->noun].twin;
         count_readings(tree, at + 1, count);
-        if (invariant || twin >= 0) {
-            np->plural = invariant ? !kept.plural : kept.plural;
-            np->noun = twin >= 0 ? twin : kept.noun;
+        if (invariant || twin) { /* no noun is both */
+            np->plural = kept.plural != invariant;
+            np->noun = kept.noun + twin;
             count_readings(tree, at + 1, count);
         }
     } else if (np->antecedent >= 0) {

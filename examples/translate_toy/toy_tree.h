@@ -55,11 +55,10 @@ typedef struct {
     int verb;      /* row, -1: "be" */
     int predicate; /* adjective after "be" */
     toy_negation negation;
-    int object;          /* np, or the head if gap is GAP_OBJECT, or -1 */
-    int recipient;       /* np, or -1 */
-    int content;         /* the that-clause, or -1 */
-    int next;            /* "and ...": clause with the same subject, or -1 */
-    bool shares_subject; /* this is such a clause */
+    int object;    /* np, or the head if gap is GAP_OBJECT, or -1 */
+    int recipient; /* np, or -1 */
+    int content;   /* the that-clause, or -1 */
+    int next;      /* "and ...": clause with the same subject, or -1 */
     bool question;
 } toy_clause;
 
@@ -73,24 +72,31 @@ typedef struct {
     int root, but; /* clauses; but is -1 unless there is one */
 } toy_tree;
 
-/* How rich sentences are: weights and percentages, one per length bucket and split. */
+/* How rich sentences are: weights, and percentages. */
 typedef struct {
+    int longest; /* English tokens */
     int kinds[TREE_KINDS];
-    int pronoun;        /* % of subjects */
-    int object_pronoun; /* % of objects */
-    int mods[MODS];     /* of a noun phrase at depth 0, 1 */
-    int inner_mods[MODS];
-    int pre, post;   /* % of noun phrases with such an adjective */
-    int owner;       /* % with a possessor */
-    int owner_depth; /* % of possessors with a possessor */
-    int negation;    /* % of clauses */
-    int copula;      /* % */
-    int homonym;     /* a homonym's weight, in % */
+    int classes[V_CLASSES + 1]; /* V_PLAIN, V_OBJECT, V_GIVE, unused, "be" */
+    int mods[MODS];             /* of noun phrases at depth 0 */
+    int inner_mods[MODS];       /* at depth 1 */
+    int pronoun;                /* % of subjects */
+    int that_pronoun;           /* % of subjects around a that-clause */
+    int object_pronoun;         /* % of objects */
+    int pre, post;              /* % of noun phrases with such an adjective */
+    int owner;                  /* % with a possessor */
+    int owner_depth;            /* % of possessors with a possessor */
+    int negation;               /* % of clauses */
+    int homonym;                /* a homonym's share of its weight, % */
+    int opposite;               /* % of noun phrases whose number is not the first one's */
+    int question_that;          /* % of questions with a that-clause */
+    int other_gender;           /* weight of nouns whose gender is not the first one's, %; 0: 100 */
+    bool flat;                  /* all words alike, no Zipf */
+    bool root_be;               /* the main verb is "be" */
+    int sense;                  /* a noun row + 1: the only homonym; 0: all */
 } toy_style;
 
 bool toy_tree_draw(toy_tree *tree, toy_dice *dice, const toy_style *style);
 /* The subject's features, through relatives. */
-bool toy_clause_plural(const toy_tree *tree, const toy_clause *clause);
 int toy_clause_person(const toy_tree *tree, const toy_clause *clause); /* index into je, il, nous, ils */
 bool toy_np_feminine(const toy_tree *tree, int np); /* gender in French; a pronoun's is its antecedent's */
 bool toy_np_is_clitic(const toy_tree *tree, int np);
@@ -153,5 +159,78 @@ typedef struct {
 
 /* Fills the French words and the links. */
 bool toy_french(const toy_tree *tree, const toy_places *english, toy_sentence *out, toy_french_places *places);
+
+/* ---- measures (toy_measure.c) -------------------------------------------------------------------------------------
+ * What a split may have or not is said in these. */
+typedef struct {
+    int distance;  /* English tokens from the subject's noun to the finite word */
+    int by_number; /* nouns between them of the other number */
+    int by_gender; /* of the other gender in French */
+    int nouns;     /* nouns between them */
+} toy_span;
+/* Of a clause whose subject is a noun; false otherwise. */
+bool toy_subject_span(const toy_tree *tree, const toy_places *places, int clause, toy_span *out);
+int toy_finite_place(const toy_tree *tree, const toy_places *places, int clause); /* "does", "is" or the verb */
+
+/* Structures that train never has together (test-struct), as bits. */
+enum { STRUCT_RELATIVE = 1, STRUCT_OWNERS = 2, STRUCT_ATTRACTORS = 4, STRUCT_QUESTION = 8 };
+int toy_structures(const toy_tree *tree, const toy_places *places);
+
+int toy_held_out_pairs(const toy_tree *tree); /* pairs of words that train never has together (test-comb) */
+
+/* A word without which the other sense of a homonym would be possible. */
+typedef struct {
+    toy_cue kind;
+    int position;  /* English token */
+    bool held_out; /* train never has this cue with this sense (test-sense) */
+} toy_cue_word;
+enum { TREE_CUES = 8 };
+int toy_cues(const toy_tree *tree, const toy_places *places, int np, toy_cue_word *out); /* at most TREE_CUES */
+
+uint64_t toy_hash_word(uint64_t hash, const char *word); /* FNV-1a, NUL included; start with 0 */
+
+/* ---- gold (toy_decisions.c, toy_arcs.c) ---------------------------------------------------------------------------- */
+/* A sentence whose English, French and links are there. */
+typedef struct {
+    const toy_tree *tree;
+    const toy_places *english;
+    const toy_french_places *french;
+    toy_sentence *out;
+} toy_gold;
+
+bool toy_decisions(const toy_gold *gold);
+bool toy_arcs(const toy_gold *gold); /* after the decisions */
+void toy_features(const toy_gold *gold);
+/* All of the sentence from its tree. */
+bool toy_render(const toy_tree *tree, toy_sentence *out);
+
+/* ---- splits (toy_families.c, toy_pairs.c, toy_splits.c) ------------------------------------------------------------
+ * A split is cut into families: sentences drawn in one style that share a property the English shows (length, grid cell,
+ * sense), so that no string is in two of them. */
+typedef struct {
+    toy_style style;
+    int id;
+    int64_t turn, turns;       /* this sentence's number in the family, and how many there are */
+    int run;                   /* cells that each of them owns, at least */
+    int shortest, longest;     /* English tokens */
+    int structures;            /* these exactly */
+    bool held_out_pair;        /* at least one; otherwise none */
+    int attractors, near, far; /* of the main subject if far > 0, and the distance between these */
+    bool by_gender;            /* attractors are counted by gender, and the main verb is "be" */
+    int sense;                 /* the one homonym, a noun row; -1: any number of any */
+    bool cue_held_out;         /* its one cue; otherwise no cue is */
+} toy_family;
+
+toy_family toy_family_of(toy_split split, int64_t n);
+/* Instead of a family of short sentences that has no more of them; false: no such thing. */
+bool toy_family_longer(toy_split split, toy_family *family);
+bool toy_family_takes(const toy_family *family, const toy_tree *tree, const toy_places *places);
+
+/* Minimal pairs, by what the changed word decides. */
+enum { PAIR_GENDER, PAIR_LONG, PAIR_ANTECEDENT, PAIR_SENSE, PAIR_NUMBER, PAIR_VERB, PAIR_KINDS };
+/* Is this tree the first of a pair of that kind? Fills both sentences, pair_decision too. fits says whether a tree's
+ * English may be in the split. */
+bool toy_pair_make(int kind, const toy_tree *first, bool (*fits)(const toy_tree *tree, int kind), toy_sentence *a,
+                   toy_sentence *b);
 
 #endif
