@@ -128,6 +128,8 @@ static heed_var *run_op(heed_tape *tape, heed_var *const *leaves, void *context)
     for (int i = 0; i < count_operands(r); i++) {
         operand o = r->config->in[i];
         in[i] = o.lies & SAME ? in[0] : o.lies & SHARED ? back_to_front(in[0]) : viewed(leaves[leaf++], o);
+        if (!in[i])
+            return NULL;
     }
     heed_var *y = r->op->build(tape, in, r->config);
     return r->twice ? heed_add(y, heed_scale(r->op->build(tape, in, r->config), -0.3)) : y;
@@ -151,21 +153,38 @@ static void sample(heed_real *x, int64_t n, sampling how, uint64_t seed)
     free(order);
 }
 
-/* The op forward and backward, with finite gradients. */
+/* The op forward and backward, without an error and with finite gradients. */
 static bool runs(run *r, const heed_named_tensor *inputs, int n)
 {
     heed_tape *tape = heed_tape_new((heed_tape_desc){ .seed = 5, .check_finite = true });
     heed_var *leaves[MAX_OPERANDS] = { NULL };
-    for (int i = 0; i < n; i++)
+    for (int i = 0; tape && i < n; i++)
         leaves[i] = heed_leaf(tape, inputs[i].values.shape, inputs[i].values.data);
-    heed_var *y = run_op(tape, leaves, r);
-    heed_real *c = malloc((size_t)heed_tensor_numel(heed_value(y)) * sizeof *c + 1);
+    heed_var *y = tape && !heed_error_pending() ? run_op(tape, leaves, r) : NULL;
+    int64_t outputs = y ? heed_tensor_numel(heed_value(y)) : 0;
+    heed_real *c = malloc((size_t)outputs * sizeof *c + 1);
     assert_non_null(c);
-    sample(c, heed_tensor_numel(heed_value(y)), ANY, 3);
-    bool fine = heed_backward_from(y, c);
+    sample(c, outputs, ANY, 3);
+    bool fine = y && heed_backward_from(y, c);
+    assert_true(fine == !heed_error_pending());
     free(c);
     heed_tape_free(tape);
-    return fine && !heed_error_pending();
+    return fine;
+}
+
+/* Each allocation fails in its turn: that is an error, nothing worse, and nothing is lost. */
+static void check_memory(run *r, const heed_named_tensor *inputs, int n)
+{
+    const int64_t blocks = heed_memory_now().blocks;
+    for (int64_t at = 1;; at++) {
+        heed_memory_fail_at(at, false);
+        bool fine = runs(r, inputs, n);
+        heed_memory_fail_at(0, false);
+        assert_int_equal(heed_memory_now().blocks, blocks);
+        if (fine)
+            return;
+        check_failed(HEED_MEMORY, "");
+    }
 }
 
 static void check_config(const op_row *op, int number, bool twice)
@@ -192,6 +211,8 @@ static void check_config(const op_row *op, int number, bool twice)
         print_error("%s, configuration %d%s: %s\n", op->name, number, twice ? ", used twice" : "", heed_error());
         fail();
     }
+    if (twice)
+        check_memory(&r, inputs, n);
     assert_true(report.checked > 0 || varied == 0 || sizeof(heed_real) == 4);
     heed_arena_free(arena);
 }

@@ -137,7 +137,7 @@ static heed_var *reshape_build(heed_tape *tape, heed_var *const *in, const confi
 {
     (void)tape, (void)c;
     heed_var *flat = heed_reshape(in[0], HEED_SHAPE(-1));
-    return heed_mul(flat, heed_exp(heed_reshape(in[0], flat->value.shape)));
+    return flat ? heed_mul(flat, heed_exp(heed_reshape(in[0], flat->value.shape))) : NULL;
 }
 
 static heed_var *permute_build(heed_tape *tape, heed_var *const *in, const config *c)
