@@ -1,7 +1,6 @@
 /* Heat maps in a terminal: exact pictures, one scale for all, widths that hold, labels that do no harm. */
 #include "check.h"
 
-#include <errno.h>
 #include <utf8proc.h>
 
 /* The map as text, until the next call. */

@@ -5,9 +5,9 @@
  *
  *     cold.      cold  ￭.           punctuation and symbols at its ends become words, a run of equal ones one word,
  *     «oui!»     «￭  oui  ￭!  ￭»     marked with U+FFED on the side where they were joined
- *     l'eau      l'￭  eau           elision: one consonant, or letters ending in qu, then an apostrophe, then a vowel
- * or h don't      don't              any other apostrophe, hyphen or dot inside stays inside l'  's     l'  's such a
- * clitic alone is a word, as in text that is tokenised already
+ *     l'eau      l'￭  eau           elision: one consonant, or letters ending in qu, an apostrophe, a vowel or h
+ *     don't      don't              any other apostrophe, hyphen or dot inside stays inside
+ *     l'  's     l'  's             such a clitic alone is a word, as in text that is tokenised already
  *     ?!  ...    ?!  ...            so is a piece without letters or digits
  *
  * Words are joined with one space, or none at a mark. A U+FFED of the text itself is never split off and is written
