@@ -3,8 +3,6 @@
 #include "program.h"
 #include "toy.h"
 
-#include <string.h>
-
 static toy_split split_named(const char *name)
 {
     toy_split split = TOY_TRAIN;
@@ -30,11 +28,14 @@ int cmd_corpus(int argc, char **argv)
 {
     const char *split_name = "train";
     int64_t count = -1, from = 0, seed = TOY_SEED;
+    bool gold = false, stats = false;
     option rows[] = {
         { "split", OPTION_TEXT, &split_name, "NAME", "which part of the language", 0, 0, 0 },
         { "n", OPTION_INTEGER, &count, "N", "how many sentences; -1: to the end of the split", -1, 9e15, 0 },
         { "from", OPTION_INTEGER, &from, "I", "number of the first one", 0, 9e15, 0 },
         { "seed", OPTION_INTEGER, &seed, "S", "another corpus of the same language", 0, 9e15, 0 },
+        { "gold", OPTION_FLAG, &gold, NULL, "one JSON object a line, with links, arcs and decisions", 0, 0, 0 },
+        { "stats", OPTION_FLAG, &stats, NULL, "words, lengths, phenomena and attractors instead", 0, 0, 0 },
         { .name = NULL },
     };
     command_line line = { "corpus", NULL,
@@ -51,11 +52,18 @@ int cmd_corpus(int argc, char **argv)
     int64_t end = count < 0 || count > size - from ? size : from + count;
     if (from > size)
         die_usage("corpus: --from %lld: split %s has %lld sentences", (long long)from, split_name, (long long)size);
-    for (int64_t n = from; n < end && !ferror(stdout); n++) {
+    if (gold && stats)
+        die_usage("corpus: give --gold or --stats, not both");
+    if (stats && !toy_stats_write((uint64_t)seed, split, from, count, stdout) && !ferror(stdout))
+        die("out of memory");
+    for (int64_t n = from; n < end && !stats && !ferror(stdout); n++) {
         toy_sentence sentence;
         if (!toy_make((uint64_t)seed, split, n, &sentence))
             die("sentence %lld of %s cannot be made", (long long)n, split_name);
-        print_pair(&sentence);
+        if (!gold)
+            print_pair(&sentence);
+        else if (!toy_gold_write(&sentence, stdout) && !ferror(stdout))
+            die("out of memory");
     }
     output_check();
     return 0;
