@@ -106,6 +106,11 @@ rm "$mha/float_mask_inf_padding/case.json"
 ends 1 'float_mask_inf_padding: FAILED: arrays, but no case.json' "$mha"
 rm "$work/all/transformer/transformer_pre_gelu/state/decoder.norm.bias.npy"
 ends 1 'decoder.norm.bias.npy' "$work/all/transformer/transformer_pre_gelu"
+sed -i 's/"Tq": 4/"Tq": 3/' "$mha/kdim_vdim/case.json"
+cp tests/golden/fixtures/mha/kdim_vdim/query.npy "$mha/kdim_vdim"
+ends 1 'query.npy is [2, 4, 8], and by case.json [2, 3, ...]' "$mha/kdim_vdim"
+sed -i 's/"heads": 2/"heads": 3/' "$work/all/transformer/encoder_layer_post_relu/case.json"
+ends 1 'd_model 8 is not a multiple of heads 3' "$work/all/transformer/encoder_layer_post_relu"
 edit() { # edit CASE SED: changes its case.json
     sed -i "$2" "$ops/$1/case.json"
 }
@@ -117,6 +122,8 @@ edit softmax/masked 's/"x.npy"/"y.npy"/'
 ends 1 'no x.npy among the files' "$ops/softmax"
 edit adam/l2 '/"lr"/d'
 ends 1 'config.lr is missing' "$ops/adam"
+edit clip_grad_norm/clipped 's/"max_norm": 1.0/"max_norm": []/'
+ends 1 'config.max_norm is not a number' "$ops/clip_grad_norm"
 edit adamw/strong_decay 's/"n": 4/"n": "4"/'
 ends 1 'config.n is not an integer' "$ops/adamw"
 edit cross_entropy/sum_ignore 's/"counted_rows": [0-9]*/"counted_rows": 1/'

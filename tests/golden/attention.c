@@ -20,11 +20,10 @@ static void run(golden_case *c, heed_params *params, heed_tape *tape, variant ho
                                                                   .vdim = case_integer(c, "vdim"),
                                                                   .no_bias = !case_flag(c, "bias"),
                                                                   .composed = how.composed });
-    case_check(c, c->failed || heed_params_init(params, 1));
-    case_load(c, params, "");
-    heed_var *q = case_leaf(c, tape, "query");
-    heed_var *k = how.one_tensor ? q : case_leaf(c, tape, "key");
-    heed_var *v = how.one_tensor ? q : case_leaf(c, tape, "value");
+    case_params(c, params, "");
+    heed_var *q = case_tokens(c, tape, "query", sizes.B, sizes.Tq);
+    heed_var *k = how.one_tensor ? q : case_tokens(c, tape, "key", sizes.B, sizes.Tk);
+    heed_var *v = how.one_tensor ? q : case_tokens(c, tape, "value", sizes.B, sizes.Tk);
     heed_mask mask = case_mask(c, tape, "attn_mask", "key_padding_mask", sizes, how.typed_masks);
     if (c->failed)
         return;

@@ -90,7 +90,11 @@ static bool is_text(const json_t *v)
 
 int64_t case_integer(golden_case *c, const char *key)
 {
-    return json_integer_value(setting(c, key, is_integer, "an integer"));
+    int64_t value = json_integer_value(setting(c, key, is_integer, "an integer"));
+    if (value >= -INT32_MAX && value <= INT32_MAX)
+        return value;
+    case_fail(c, "case.json: config.%s is %lld, out of range", key, (long long)value);
+    return 0;
 }
 
 double case_number(golden_case *c, const char *key)
@@ -172,6 +176,17 @@ heed_var *case_leaf(golden_case *c, heed_tape *tape, const char *name)
     heed_var *v = c->failed ? NULL : heed_leaf(tape, t.shape, t.data);
     case_check(c, v != NULL);
     return v;
+}
+
+heed_var *case_tokens(golden_case *c, heed_tape *tape, const char *name, int64_t B, int64_t T)
+{
+    heed_var *v = case_leaf(c, tape, name);
+    heed_shape_buffer text;
+    heed_shape s = c->failed ? heed_shape_scalar() : v->value.shape;
+    if (!c->failed && (s.rank != 3 || s.dims[0] != B || s.dims[1] != T))
+        case_fail(c, "%s.npy is %s, and by case.json [%lld, %lld, ...]", name, heed_shape_text(s, &text), (long long)B,
+                  (long long)T);
+    return c->failed ? NULL : v;
 }
 
 /* ---- comparing ----------------------------------------------------------------------------------------------------- */
@@ -277,22 +292,37 @@ static const char *param_file(char file[256], const char *front, const char *par
     return file;
 }
 
-void case_load(golden_case *c, heed_params *params, const char *state)
+/* How many arrays are stored below `front`, a folder. */
+static int stored_below(const golden_case *c, const char *front)
 {
-    size_t used = 0;
-    for (int i = 0; !c->failed && i < heed_params_count(params); i++) {
-        char file[256];
+    int count = 0;
+    for (void *i = json_object_iter(c->files); i; i = json_object_iter_next(c->files, i))
+        count += strncmp(json_object_iter_key(i), front, strlen(front)) == 0;
+    return count;
+}
+
+void case_params(golden_case *c, heed_params *params, const char *state)
+{
+    char file[256];
+    int count = heed_params_count(params);
+    if (!c->failed && count == 0) /* a layer could not be made: this says why */
+        case_check(c, heed_params_init(params, 1));
+    for (int i = 0; !c->failed && i < count; i++) { /* before memory is taken for what case.json says */
         heed_param *p = heed_params_at(params, i);
-        heed_tensor t = case_array(c, param_file(file, state, p->name));
-        case_check(c, c->failed || heed_tensor_copy(heed_param_value(p), t));
-        used++;
+        heed_shape_buffer a, b;
+        heed_shape stored = case_array(c, param_file(file, state, p->name)).shape;
+        if (!c->failed && !heed_shape_equal(stored, p->shape))
+            case_fail(c, "%s is %s, and %s in the file", p->name, heed_shape_text(p->shape, &a),
+                      heed_shape_text(stored, &b));
+    }
+    if (state[0] && stored_below(c, state) != count)
+        case_fail(c, "%d parameters in %s, and %d in heed", stored_below(c, state), state, count);
+    case_check(c, c->failed || heed_params_init(params, 1));
+    for (int i = 0; !c->failed && i < count; i++) {
+        heed_param *p = heed_params_at(params, i);
+        case_check(c, heed_tensor_copy(heed_param_value(p), case_array(c, param_file(file, state, p->name))));
     }
     heed_params_changed(params);
-    size_t stored = 0, front = strlen(state);
-    for (void *i = json_object_iter(c->files); front && i; i = json_object_iter_next(c->files, i))
-        stored += strncmp(json_object_iter_key(i), state, front) == 0;
-    if (front && stored != used)
-        case_fail(c, "%zu parameters in %s, and %zu in heed", stored, state, used);
 }
 
 void case_param_gradients(golden_case *c, heed_params *params, const char *grad)

@@ -47,6 +47,7 @@ bool case_is_bool(const golden_case *c, const char *name);
 heed_tensor case_array(golden_case *c, const char *name);
 heed_ids *case_ids(golden_case *c, heed_tape *tape, const char *name); /* of whole numbers */
 heed_var *case_leaf(golden_case *c, heed_tape *tape, const char *name);
+heed_var *case_tokens(golden_case *c, heed_tape *tape, const char *name, int64_t B, int64_t T); /* a leaf [B, T, any] */
 
 /* Compares with NAME.npy. The worse of several comparisons of one name counts. */
 void case_output(golden_case *c, const char *name, heed_tensor got);
@@ -56,8 +57,9 @@ void case_gradient(golden_case *c, const char *shown, const char *name, heed_ten
 void case_backward(golden_case *c, heed_var *output);
 void case_leaf_gradient(golden_case *c, const char *name, const heed_var *leaf); /* grad_NAME.npy; leaf NULL: none */
 
-/* Parameters from files and their gradients against files; `state` and `grad` go in front of each name. */
-void case_load(golden_case *c, heed_params *params, const char *state);
+/* Makes the parameters ready, with values from files, and compares their gradients with files; `state` and `grad` go in
+ * front of each name. */
+void case_params(golden_case *c, heed_params *params, const char *state);
 void case_param_gradients(golden_case *c, heed_params *params, const char *grad);
 
 /* ---- masks.c ----------------------------------------------------------------------------------------------------- */

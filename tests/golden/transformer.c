@@ -22,8 +22,7 @@ static heed_mask mask_for(golden_case *c, const setup *s, const char *attention,
 
 static bool ready(golden_case *c, const setup *s)
 {
-    case_check(c, c->failed || heed_params_init(s->params, 1));
-    case_load(c, s->params, "state/");
+    case_params(c, s->params, "state/");
     return !c->failed;
 }
 
@@ -32,7 +31,7 @@ static void run_encoder_layer(golden_case *c, const setup *s)
     heed_encoder_layer m = heed_encoder_layer_make(s->params, "", s->layer);
     if (!ready(c, s))
         return;
-    heed_var *src = case_leaf(c, s->tape, "src");
+    heed_var *src = case_tokens(c, s->tape, "src", s->B, s->Ts);
     heed_mask self = mask_for(c, s, "src_mask", "src_key_padding_mask", s->Ts, s->Ts);
     if (c->failed)
         return;
@@ -45,7 +44,8 @@ static void run_decoder_layer(golden_case *c, const setup *s)
     heed_decoder_layer m = heed_decoder_layer_make(s->params, "", s->layer);
     if (!ready(c, s))
         return;
-    heed_var *tgt = case_leaf(c, s->tape, "tgt"), *memory = case_leaf(c, s->tape, "memory");
+    heed_var *tgt = case_tokens(c, s->tape, "tgt", s->B, s->Tt),
+             *memory = case_tokens(c, s->tape, "memory", s->B, s->Ts);
     heed_mask self = mask_for(c, s, "tgt_mask", "tgt_key_padding_mask", s->Tt, s->Tt);
     heed_mask cross = mask_for(c, s, "memory_mask", "memory_key_padding_mask", s->Tt, s->Ts);
     if (c->failed)
@@ -64,7 +64,7 @@ static void run_transformer(golden_case *c, const setup *s)
     heed_decoder decoder = heed_decoder_make(s->params, "decoder", dec);
     if (!ready(c, s))
         return;
-    heed_var *src = case_leaf(c, s->tape, "src"), *tgt = case_leaf(c, s->tape, "tgt");
+    heed_var *src = case_tokens(c, s->tape, "src", s->B, s->Ts), *tgt = case_tokens(c, s->tape, "tgt", s->B, s->Tt);
     heed_mask own = mask_for(c, s, "src_mask", "src_key_padding_mask", s->Ts, s->Ts);
     heed_mask self = mask_for(c, s, "tgt_mask", "tgt_key_padding_mask", s->Tt, s->Tt);
     heed_mask cross = mask_for(c, s, "memory_mask", "memory_key_padding_mask", s->Tt, s->Ts);
