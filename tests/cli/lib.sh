@@ -1,10 +1,10 @@
 # For the scripts that test the command line. Sourced; ends with `total`.
 #
 #     expect CODE TEXT COMMAND ...    exit code CODE, and TEXT in what it printed ("" = any); stdin is empty
-#     check NAME COMMAND ...          exit code 0
+#     check NAME COMMAND ...          exit code 0; `out` stays what the last expect printed
 set -u
 cd "$(dirname "$0")/.." || exit 1
-toy=$PWD/${BIN:-build}/translate_toy
+toy=$(realpath "${BIN:-build}")/translate_toy
 room=$(mktemp -d)
 trap 'rm -rf "$room"' EXIT
 cd "$room" || exit 1
@@ -15,7 +15,7 @@ tiny=(--layers 1 --d-model 16 --heads 2 --ffn 32 --batch 16 --warmup 5 --valid-e
 wrong() {
     failed=$((failed + 1))
     printf 'FAILED: %s\n' "$*"
-    [ -f out ] && sed 's/^/    /' out | head -20
+    [ -f out ] && sed 's/^/    /' out | head -20 # what the last expect saw
 }
 
 expect() {
@@ -25,7 +25,7 @@ expect() {
     code=$?
     if [ "$code" != "$want" ]; then
         wrong "exit $code instead of $want: $*"
-    elif ! grep -qF -- "$text" out; then
+    elif [ -n "$text" ] && ! grep -qF -- "$text" out; then
         wrong "no \"$text\" printed by: $*"
     else
         passed=$((passed + 1))
@@ -35,7 +35,7 @@ expect() {
 check() {
     local name=$1
     shift
-    if "$@" >out 2>&1; then
+    if "$@" >checked 2>&1; then
         passed=$((passed + 1))
     else
         wrong "$name"
