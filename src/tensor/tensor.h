@@ -169,9 +169,10 @@ HEED_CHECKED bool heed_tensor_uniform(heed_tensor t, heed_rng rng, double low, d
 HEED_CHECKED bool heed_tensor_normal(heed_tensor t, heed_rng rng, double mean, double deviation);
 HEED_CHECKED bool heed_tensor_bernoulli(heed_tensor t, heed_rng rng, double p); /* 1 with probability p, else 0 */
 
-/* ---- files (file.c, safetensors.c, npy.c) ---------------------------------------------------------------------- */
+/* ---- files (file.c, safetensors.c, safetensors_data.c, npy.c) -------------------------------------------------- */
 /* A file that is either the old one or the whole new one: written beside PATH as PATH.tmp, fsynced, renamed, and the
- * folder fsynced. heed_file_commit does that and frees; heed_file_abort leaves PATH as it was and frees. */
+ * folder fsynced. heed_file_commit does that and frees; heed_file_abort leaves PATH as it was and frees. A symbolic link
+ * is followed; a folder, pipe or device, or a file that is just being written, is refused. */
 typedef struct heed_file heed_file;
 HEED_CHECKED heed_file *heed_file_create(const char *path);
 HEED_CHECKED bool heed_file_write(heed_file *file, const void *bytes, int64_t n);
