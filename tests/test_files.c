@@ -11,7 +11,7 @@
 
 enum { BIG = 300000 };
 
-/* ---- system calls that tests can bend: these are found before libc's ---------------------------------------------- */
+/* ---- system calls that tests can bend: these are found before libc's --------------------------------------------- */
 
 static size_t longest_write = SIZE_MAX; /* a write takes no more bytes at once */
 static const char *taken_over;          /* another process replaces this file just before the next lock */
@@ -31,7 +31,7 @@ int flock(int fd, int operation)
     return (int)syscall(SYS_flock, fd, operation);
 }
 
-/* ---- what works ------------------------------------------------------------------------------------------------ */
+/* ---- what works -------------------------------------------------------------------------------------------------- */
 
 static void test_writes(void **state)
 {
@@ -171,7 +171,7 @@ static void test_relative_path_survives_chdir(void **state)
     check_text(folder_path("a"), "new");
 }
 
-/* ---- what is refused ------------------------------------------------------------------------------------------- */
+/* ---- what is refused --------------------------------------------------------------------------------------------- */
 
 static void refuses(const char *path, heed_error_kind kind, const char *part)
 {
@@ -260,7 +260,7 @@ static void test_temporary_files(void **state)
     check_text(folder_path("a"), "second");
 }
 
-/* ---- failures half-way ----------------------------------------------------------------------------------------- */
+/* ---- failures half-way ------------------------------------------------------------------------------------------- */
 
 /* A disk that is full after `limit` bytes: the old file stays, nothing else is left. */
 static void test_disk_full(void **state)
@@ -336,7 +336,7 @@ static void test_folder_vanishes(void **state)
     check_failed(HEED_IO, "rename of the temporary file: No such file or directory");
 }
 
-/* ---- the order of system calls, and each of them failing, with strace ------------------------------------------- */
+/* ---- the order of system calls, and each of them failing, with strace -------------------------------------------- */
 
 static int save_for_trace(const char *path)
 {

@@ -38,7 +38,7 @@ static heed_tensor load(void)
     return t;
 }
 
-/* ---- what is read ------------------------------------------------------------------------------------------------- */
+/* ---- what is read ------------------------------------------------------------------------------------------------ */
 
 static void test_types(void **state)
 {
@@ -101,7 +101,7 @@ static void test_headers(void **state)
     assert_true(heed_shape_equal(t.shape, HEED_SHAPE(3, 0, 2)));
 }
 
-/* ---- what is written ---------------------------------------------------------------------------------------------- */
+/* ---- what is written --------------------------------------------------------------------------------------------- */
 
 static void test_exact_bytes(void **state)
 {
@@ -153,7 +153,7 @@ static void test_round_trip(void **state)
     }
 }
 
-/* ---- what is refused ---------------------------------------------------------------------------------------------- */
+/* ---- what is refused --------------------------------------------------------------------------------------------- */
 
 static void refused(heed_error_kind kind, const char *says)
 {

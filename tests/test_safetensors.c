@@ -216,7 +216,7 @@ static void test_long_entry(void **state)
     heed_safetensors_close(reader);
 }
 
-/* ---- saving ------------------------------------------------------------------------------------------------------- */
+/* ---- saving ------------------------------------------------------------------------------------------------------ */
 
 /* The bytes are the format's, to the last one. */
 static void test_exact_bytes(void **state)
@@ -326,7 +326,7 @@ static void test_save_over_open_file(void **state)
     heed_safetensors_close(reader);
 }
 
-/* ---- saves that fail ---------------------------------------------------------------------------------------------- */
+/* ---- saves that fail --------------------------------------------------------------------------------------------- */
 
 static void test_refuses_to_save(void **state)
 {

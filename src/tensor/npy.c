@@ -26,7 +26,7 @@ static const struct {
     [F4] = { "<f4", 4 }, [F8] = { "<f8", 8 }, [I4] = { "<i4", 4 }, [I8] = { "<i8", 8 }, [B1] = { "|b1", 1 }
 };
 
-/* ---- the header ------------------------------------------------------------------------------------------------ */
+/* ---- the header -------------------------------------------------------------------------------------------------- */
 
 /* A place in the header's text, which ends with NUL. */
 typedef struct {
@@ -198,7 +198,7 @@ static bool check_size(const file_input *file, const parser *p, int64_t start)
                      need > have ? "the file is cut short" : "something is appended");
 }
 
-/* ---- values ---------------------------------------------------------------------------------------------------- */
+/* ---- values ------------------------------------------------------------------------------------------------------ */
 
 static heed_real number_at(const char *bytes, npy_type type)
 {

@@ -26,7 +26,7 @@
 
 static const char opening[] = "open";
 
-/* ---- number types ---------------------------------------------------------------------------------------------- */
+/* ---- number types ------------------------------------------------------------------------------------------------ */
 
 static const struct {
     const char *name;
@@ -51,7 +51,7 @@ int64_t safetensors_element_bytes(heed_dtype type)
     return dtypes[type].bytes;
 }
 
-/* ---- the header as text: rule 3 -------------------------------------------------------------------------------- */
+/* ---- the header as text: rule 3 ---------------------------------------------------------------------------------- */
 
 /* In jansson's tree a bracket costs most: up to 320 bytes with its key. A tensor has three in 50 bytes or more; a
  * header with one in less than 16 on average holds no tensors, and would cost more than 32 times its size. */
@@ -91,7 +91,7 @@ static complaint scan(const char *text, int64_t n)
     return (complaint){ 0, NULL };
 }
 
-/* ---- one entry: rules 5 to 7 ----------------------------------------------------------------------------------- */
+/* ---- one entry: rules 5 to 7 ------------------------------------------------------------------------------------- */
 
 /* Where we are, for messages: the file, and the tensor ("" outside of tensors). */
 typedef struct {
@@ -205,7 +205,7 @@ static bool check_metadata(const place *at, json_t *metadata)
     return true;
 }
 
-/* ---- all entries: rule 8 --------------------------------------------------------------------------------------- */
+/* ---- all entries: rule 8 ----------------------------------------------------------------------------------------- */
 
 static int by_offset(const void *left, const void *right)
 {
@@ -239,7 +239,7 @@ static bool check_layout(heed_reader *reader, int64_t start)
                   (long long)have, end > have ? "the file is cut short" : "something is appended");
 }
 
-/* ---- the whole header ------------------------------------------------------------------------------------------ */
+/* ---- the whole header -------------------------------------------------------------------------------------------- */
 
 /* Bytes for all names, with their NULs. */
 static int64_t name_bytes(json_t *header)
@@ -329,7 +329,7 @@ static bool read_header(heed_reader *reader)
     return ok;
 }
 
-/* ---- public ---------------------------------------------------------------------------------------------------- */
+/* ---- public ------------------------------------------------------------------------------------------------------ */
 
 heed_reader *heed_safetensors_open(const char *path)
 {

@@ -57,7 +57,7 @@ void case_close(golden_case *c)
     json_decref(c->document);
 }
 
-/* ---- settings ------------------------------------------------------------------------------------------------------ */
+/* ---- settings ---------------------------------------------------------------------------------------------------- */
 
 static const json_t *setting(golden_case *c, const char *key, bool (*is)(const json_t *), const char *what)
 {
@@ -119,7 +119,7 @@ bool case_is_null(const golden_case *c, const char *key)
     return !value || json_is_null(value);
 }
 
-/* ---- arrays -------------------------------------------------------------------------------------------------------- */
+/* ---- arrays ------------------------------------------------------------------------------------------------------ */
 
 static const json_t *file_entry(const golden_case *c, const char *name)
 {
@@ -189,7 +189,7 @@ heed_var *case_tokens(golden_case *c, heed_tape *tape, const char *name, int64_t
     return c->failed ? NULL : v;
 }
 
-/* ---- comparing ----------------------------------------------------------------------------------------------------- */
+/* ---- comparing --------------------------------------------------------------------------------------------------- */
 
 /* A scalar is [] or [1]. */
 static bool same_shape(heed_shape a, heed_shape b)
@@ -279,7 +279,7 @@ void case_leaf_gradient(golden_case *c, const char *name, const heed_var *leaf)
         case_gradient(c, name, file, heed_grad(leaf));
 }
 
-/* ---- parameters ---------------------------------------------------------------------------------------------------- */
+/* ---- parameters -------------------------------------------------------------------------------------------------- */
 
 /* Where a parameter is stored. Attention alone keeps its output projection as out_proj_weight. */
 static const char *param_file(char file[256], const char *front, const char *param)

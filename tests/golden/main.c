@@ -22,7 +22,7 @@ enum { DEEPEST = 6, PATH_ROOM = 4096 };
 static int passed, failed;
 static const char *top; /* the folder asked for: names are shown from there */
 
-/* ---- one case ------------------------------------------------------------------------------------------------------ */
+/* ---- one case ---------------------------------------------------------------------------------------------------- */
 
 static const char *shown(const char *path)
 {
@@ -66,7 +66,7 @@ static void run_case(const char *path)
     case_close(&c);
 }
 
-/* ---- folders ------------------------------------------------------------------------------------------------------- */
+/* ---- folders ----------------------------------------------------------------------------------------------------- */
 
 static bool is_there(const char *folder, const char *name)
 {

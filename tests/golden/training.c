@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* ---- adam, adamw: minimise f(x) = x'Ax/2 - b'x from the trajectory's first row ------------------------------------- */
+/* ---- adam, adamw: minimise f(x) = x'Ax/2 - b'x from the trajectory's first row ----------------------------------- */
 
 /* The arrays of a run, filled step by step and compared at the end. */
 typedef struct {
@@ -96,7 +96,7 @@ void check_optimizer(golden_case *c)
     heed_params_free(params);
 }
 
-/* ---- clip_grad_norm: gradients g0, g1, ... as one vector -------------------------------------------------------------- */
+/* ---- clip_grad_norm: gradients g0, g1, ... as one vector --------------------------------------------------------- */
 
 /* Gives each parameter its gradient g, as the derivative of sum(p g). */
 static heed_var *with_gradients(golden_case *c, heed_tape *tape, heed_params *params)
@@ -136,7 +136,7 @@ void check_clipping(golden_case *c)
     heed_params_free(params);
 }
 
-/* ---- schedules ------------------------------------------------------------------------------------------------------- */
+/* ---- schedules --------------------------------------------------------------------------------------------------- */
 
 /* The reference's cosine goes up again after its end; ours stays. So steps are counted back and forth. */
 static int64_t fold(int64_t step, int64_t warmup, int64_t total)
