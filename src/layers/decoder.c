@@ -29,22 +29,15 @@ heed_decoder_layer heed_decoder_layer_make(heed_params *params, const char *name
 heed_var *heed_decoder_layer_forward(const heed_decoder_layer *m, heed_var *x, heed_var *memory,
                                      heed_attention_call self, heed_attention_call cross)
 {
-    heed_var *h = m->pre_norm ? heed_norm_forward(&m->norm1, x) : x;
-    h = heed_attention_forward(&m->self_attn, h, h, h, self);
-    x = heed_add(x, heed_dropout(h, m->dropout, m->site1));
-    if (!m->pre_norm)
-        x = heed_norm_forward(&m->norm1, x);
-
-    h = m->pre_norm ? heed_norm_forward(&m->norm2, x) : x;
-    h = heed_attention_forward(&m->multihead_attn, h, memory, memory, cross);
-    x = heed_add(x, heed_dropout(h, m->dropout, m->site2));
-    if (!m->pre_norm)
-        x = heed_norm_forward(&m->norm2, x);
-
-    h = m->pre_norm ? heed_norm_forward(&m->norm3, x) : x;
-    h = heed_ffn_forward(&m->ffn, h);
-    x = heed_add(x, heed_dropout(h, m->dropout, m->site3));
-    return m->pre_norm ? x : heed_norm_forward(&m->norm3, x);
+    residual own = { &m->norm1, m->pre_norm, m->dropout, m->site1 };
+    residual source = { &m->norm2, m->pre_norm, m->dropout, m->site2 };
+    residual ffn = { &m->norm3, m->pre_norm, m->dropout, m->site3 };
+    heed_var *h = residual_enter(own, x);
+    x = residual_leave(own, x, heed_attention_forward(&m->self_attn, h, h, h, self));
+    h = residual_enter(source, x);
+    x = residual_leave(source, x, heed_attention_forward(&m->multihead_attn, h, memory, memory, cross));
+    h = residual_enter(ffn, x);
+    return residual_leave(ffn, x, heed_ffn_forward(&m->ffn, h));
 }
 
 heed_decoder heed_decoder_make(heed_params *params, const char *name, heed_stack_desc desc)

@@ -34,4 +34,14 @@ heed_tape *layer_tape(const char *layer, const heed_param *weight, heed_tape *co
 bool trace_into(heed_attention_call *call, const heed_trace *trace, heed_attention_type type, int i, int n,
                 int64_t heads);
 
+/* What stands around a sublayer f: x + dropout(f(norm(x))) if pre_norm, else norm(x + dropout(f(x))). */
+typedef struct {
+    const heed_norm *norm;
+    bool pre_norm;
+    double dropout;
+    const char *site;
+} residual;
+heed_var *residual_enter(residual r, heed_var *x);              /* what f is given */
+heed_var *residual_leave(residual r, heed_var *x, heed_var *h); /* h: what f made of it */
+
 #endif

@@ -111,3 +111,14 @@ bool trace_into(heed_attention_call *call, const heed_trace *trace, heed_attenti
     call->gates = heed_reshape(heed_slice(gates, 0, i, i + 1), HEED_SHAPE(heads));
     return call->gates;
 }
+
+heed_var *residual_enter(residual r, heed_var *x)
+{
+    return r.pre_norm ? heed_norm_forward(r.norm, x) : x;
+}
+
+heed_var *residual_leave(residual r, heed_var *x, heed_var *h)
+{
+    x = heed_add(x, heed_dropout(h, r.dropout, r.site));
+    return r.pre_norm ? x : heed_norm_forward(r.norm, x);
+}
