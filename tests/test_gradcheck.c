@@ -404,6 +404,8 @@ static void test_externals(void **state)
         planted = RIGHT;
         assert_true(heed_gradcheck_with(parameter_fn, &p, inputs, 1, &p.external, 1, plain, &report));
         assert_int_equal(report.checked, 12);
+        assert_true(heed_gradcheck_with(relu_fn, NULL, inputs, 1, &p.external, 1, plain, &report)); /* not reached: 0 */
+        assert_int_equal(report.checked, 12);
         planted = FACTOR_B;
         assert_false(heed_gradcheck_with(parameter_fn, &p, inputs, 1, &p.external, 1, plain, &report));
         check_failed(HEED_BAD_ARGUMENT, "add: input \"weight\", element 0");

@@ -145,6 +145,10 @@ static void test_max_ties_and_nan(void **state)
     backward_counting(y);
     check_values(heed_grad(x), 1, 2, 0, 4, 0, 0, 3, 0); /* of the two threes the first; the NaN is the largest */
     heed_tape_reset(tape);
+    x = VECTOR(1, NAN, 2, NAN);
+    backward_counting(heed_max(x, (heed_axes){ 0 }));
+    check_values(heed_grad(x), 0, 1, 0, 0);
+    heed_tape_reset(tape);
     x = VECTOR(-inf, -inf, -inf);
     y = heed_max(x, (heed_axes){ 0 });
     check_values(heed_value(y), -inf);

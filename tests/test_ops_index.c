@@ -105,10 +105,10 @@ static void test_concat(void **state)
 /* What dropout makes of ones of this shape. */
 static const heed_real *mask(heed_shape shape, double p, const char *site, uint32_t step, uint32_t first_row)
 {
-    heed_real ones[256];
-    for (int i = 0; i < 256; i++)
+    heed_real ones[1024];
+    for (int i = 0; i < 1024; i++)
         ones[i] = 1;
-    assert_true(heed_shape_numel(shape) <= 256);
+    assert_true(heed_shape_numel(shape) <= 1024);
     heed_tape_place(tape, step, first_row);
     return heed_value(heed_dropout(heed_input(tape, shape, ones), p, site)).data;
 }
@@ -118,10 +118,11 @@ static void test_dropout_rule(void **state)
 {
     (void)state;
     const heed_shape shapes[] = { heed_shape_scalar(), HEED_SHAPE(7),          HEED_SHAPE(3, 5),
-                                  HEED_SHAPE(2, 3, 4), HEED_SHAPE(2, 3, 4, 5), HEED_SHAPE(2, 1, 3, 2, 2, 3) };
-    for (int k = 0; k < 6; k++) {
+                                  HEED_SHAPE(2, 3, 4), HEED_SHAPE(2, 3, 4, 5), HEED_SHAPE(2, 1, 3, 2, 2, 3),
+                                  HEED_SHAPE(2, 500) };
+    for (int k = 0; k < 7; k++) {
         heed_shape s = shapes[k];
-        double p = 0.1 + 0.15 * k;
+        double p = 0.1 + 0.12 * k;
         const heed_real *got = mask(s, p, "here", 12, 1000);
         for (int64_t i = 0; i < heed_shape_numel(s); i++) {
             int64_t rest = i, index[HEED_MAX_RANK] = { 0 }, line = 0, lines = 1;
@@ -136,6 +137,16 @@ static void test_dropout_rule(void **state)
             assert_true((got[i] == 0) == (draw < p));
         }
     }
+}
+
+/* Kept from the draw that is p 2^32 on. */
+static void test_dropout_threshold(void **state)
+{
+    (void)state;
+    double draw = heed_rng_bits((heed_rng){ 9, heed_rng_stream("edge"), 0, 0 }, 0);
+    assert_true(mask(HEED_SHAPE(1, 1), draw / 4294967296.0, "edge", 0, 0)[0] != 0);
+    assert_true(mask(HEED_SHAPE(1, 1), (draw + 0.5) / 4294967296.0, "edge", 0, 0)[0] == 0);
+    assert_true(mask(HEED_SHAPE(1, 1), (draw - 0.5) / 4294967296.0, "edge", 0, 0)[0] != 0);
 }
 
 /* Rows of a shard, and a batch padded further, fall as in the whole batch. */
@@ -217,9 +228,16 @@ static void test_dropout_edges(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        op_test(test_embed),           op_test(test_embed_refusals),    op_test(test_gather),
-        op_test(test_concat),          op_test(test_dropout_rule),      op_test(test_dropout_is_independent_of_the_cut),
-        op_test(test_dropout_differs), op_test(test_dropout_frequency), op_test(test_dropout_edges),
+        op_test(test_embed),
+        op_test(test_embed_refusals),
+        op_test(test_gather),
+        op_test(test_concat),
+        op_test(test_dropout_rule),
+        op_test(test_dropout_threshold),
+        op_test(test_dropout_is_independent_of_the_cut),
+        op_test(test_dropout_differs),
+        op_test(test_dropout_frequency),
+        op_test(test_dropout_edges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -151,6 +151,16 @@ static void test_cross_entropy_values(void **state)
     }
 }
 
+/* An ignored row takes no gradient from the loss, and loses none that comes from elsewhere. */
+static void test_ignored_rows(void **state)
+{
+    (void)state;
+    heed_var *x = heed_leaf(tape, HEED_SHAPE(2, 2), (const heed_real[]){ 1, 1, 2, 2 });
+    heed_var *loss = heed_cross_entropy(x, IDS(-1, 0), (heed_ce_desc){ .has_ignore = true, .ignore = -1 });
+    assert_true(heed_backward(heed_add(loss, heed_sum(x, (heed_axes){ 0 }))));
+    check_values(heed_grad(x), 1, 1, (heed_real)0.5, (heed_real)1.5);
+}
+
 static void test_nothing_counts(void **state)
 {
     (void)state;
@@ -175,17 +185,19 @@ static void test_nothing_counts(void **state)
 static void test_hard_logits(void **state)
 {
     (void)state;
-    const double half = log(2);
+    const heed_real half = (heed_real)0.5, third = (heed_real)(1.0 / 3);
+    const double two = log(2);
     const struct {
         heed_real x[3];
         int32_t label;
         double smoothing, loss;
         heed_real g[3];
     } cases[] = {
-        { { 1e30f, -1e30f, 1e30f }, 0, 0, half, { (heed_real)-0.5, 0, (heed_real)0.5 } },
-        { { 5, -inf, 5 }, 0, 0, half, { (heed_real)-0.5, 0, (heed_real)0.5 } },
+        { { 1e30f, -1e30f, 1e30f }, 0, 0, two, { (heed_real)-0.5, 0, (heed_real)0.5 } },
+        { { 5, -inf, 5 }, 0, 0, two, { (heed_real)-0.5, 0, (heed_real)0.5 } },
         { { 5, -inf, 5 }, 1, 0, (double)INFINITY, { (heed_real)0.5, -1, (heed_real)0.5 } },
         { { 5, -inf, 5 }, 0, 0.75, (double)INFINITY, { 0, (heed_real)-0.25, (heed_real)0.25 } }, /* as PyTorch */
+        { { 5, -inf, 5 }, 1, 1, (double)INFINITY, { half - third, -third, half - third } },
         { { -inf, -inf, -inf }, 0, 0, (double)INFINITY, { 0, 0, 0 } },
         { { -inf, -inf, -inf }, 0, 0.75, (double)INFINITY, { 0, 0, 0 } },
         { { NAN, 1, 2 }, 1, 0, (double)NAN, { NAN, NAN, NAN } },
@@ -292,9 +304,16 @@ static void test_mse(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        op_test(test_norm_values),   op_test(test_norm_of_constant_rows), op_test(test_norm_properties),
-        op_test(test_norm_refusals), op_test(test_cross_entropy_values),  op_test(test_nothing_counts),
-        op_test(test_hard_logits),   op_test(test_batches_accumulate),    op_test(test_wrong_labels),
+        op_test(test_norm_values),
+        op_test(test_norm_of_constant_rows),
+        op_test(test_norm_properties),
+        op_test(test_norm_refusals),
+        op_test(test_cross_entropy_values),
+        op_test(test_nothing_counts),
+        op_test(test_ignored_rows),
+        op_test(test_hard_logits),
+        op_test(test_batches_accumulate),
+        op_test(test_wrong_labels),
         op_test(test_mse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
