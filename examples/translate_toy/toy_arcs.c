@@ -47,10 +47,31 @@ static void noun_phrase(arcs *all, int index)
     add_left(all, "adjective", french->post, french->noun);
 }
 
+/* "them" has no antecedent in the tree, since French does not need it; here it has one if only one noun can be. */
+static int only_plural_before(const toy_tree *tree, const toy_places *places, int index)
+{
+    int found = -1, subject = -1;
+    for (int i = 0; i < tree->clause_count; i++)
+        if (tree->clause[i].object == index)
+            subject = tree->clause[i].subject;
+    for (int i = 0; i < tree->np_count; i++) {
+        const toy_np *np = &tree->np[i];
+        if (np->noun < 0 || !np->plural || i == subject || places->np[i].noun > places->np[index].noun)
+            continue;
+        if (found >= 0)
+            return -1;
+        found = i;
+    }
+    return found;
+}
+
 static void pronoun(arcs *all, int index)
 {
     const toy_gold *g = all->gold;
-    int antecedent = g->tree->np[index].antecedent;
+    const toy_np *np = &g->tree->np[index];
+    int antecedent = np->antecedent;
+    if (antecedent < 0 && np->pronoun == PRON_THEY)
+        antecedent = only_plural_before(g->tree, g->english, index);
     if (antecedent < 0)
         return;
     add_one(all, TOY_ENC, "antecedent", g->english->np[index].noun, g->english->np[antecedent].noun);

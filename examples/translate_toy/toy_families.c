@@ -185,11 +185,19 @@ static toy_family by_attractors(int64_t n)
                            .negation = 10,
                            .homonym = 100 };
     f.style.longest = f.style.longest > 18 ? 18 : f.style.longest;
-    f.style.opposite = f.by_gender ? 50 : attractors ? 75 : 15;
-    f.style.other_gender = !f.by_gender ? 100 : attractors ? 300 : 10;
+    int share = 100 * attractors / (distance + 1); /* of the nouns in between, about */
+    share = share < 8 ? 8 : share > 85 ? 85 : share;
+    f.style.opposite = f.by_gender ? 50 : share;
+    f.style.other_gender = f.by_gender ? 100 * share / (100 - share) : 100;
     f.style.root_be = f.by_gender;
-    if (attractors == 3)
-        f.style.mods[MOD_SUBJECT_RC] = 60, f.style.classes[V_GIVE] = 60;
+    if (distance == 3) {
+        f.style.pre = f.style.post = 25;
+        f.style.inner_mods[MOD_NONE] = 20;
+    }
+    if (attractors == 3) {
+        f.style.mods[MOD_SUBJECT_RC] = 60;
+        f.style.classes[V_GIVE] = 60;
+    }
     return f;
 }
 
@@ -216,6 +224,29 @@ static toy_family by_sense(int64_t n)
     return f;
 }
 
+/* Pairs of the six kinds in turn, by length. */
+static toy_family by_pair(int64_t n)
+{
+    enum { FIRST = 8, LENGTHS = 6 };
+    int64_t pair = n / 2;
+    int kind = (int)(pair % PAIR_KINDS), length = FIRST + (int)(pair / PAIR_KINDS % LENGTHS);
+    toy_family f = of_length(length, length);
+    f.id = 400 + kind * 20 + length;
+    f.turn = pair / (PAIR_KINDS * LENGTHS);
+    f.turns = toy_split_size(TOY_TEST_PAIRS) / 2 / (PAIR_KINDS * LENGTHS) + 1;
+    f.run = 1 << 15;
+    f.pair_kind = kind + 1;
+    if (kind == PAIR_LONG || kind == PAIR_GENDER)
+        f.style.kinds[TREE_BUT] = f.style.kinds[TREE_AND] = 0;
+    f.style.root_be = kind == PAIR_LONG;
+    if (kind == PAIR_ANTECEDENT)
+        f.style.kinds[TREE_SIMPLE] = f.style.kinds[TREE_THAT] = f.style.kinds[TREE_QUESTION] = 0;
+    f.style.homonym = kind == PAIR_SENSE ? 400 : 20;
+    f.style.invariant = kind == PAIR_NUMBER ? 500 : 30;
+    f.style.run = kind == PAIR_VERB ? 800 : 30;
+    return f;
+}
+
 toy_family toy_family_of(toy_split split, int64_t n)
 {
     toy_family f;
@@ -232,6 +263,8 @@ toy_family toy_family_of(toy_split split, int64_t n)
         return by_attractors(n);
     case TOY_TEST_SENSE:
         return by_sense(n);
+    case TOY_TEST_PAIRS:
+        return by_pair(n);
     default:
         return by_length(split, n);
     }
@@ -278,6 +311,8 @@ static bool takes_senses(const toy_family *family, const toy_tree *tree, const t
 bool toy_family_takes(const toy_family *family, const toy_tree *tree, const toy_places *places)
 {
     if (places->count < family->shortest || places->count > family->longest)
+        return false;
+    if (family->pair_kind && (int)toy_pair_kind_of(tree, places) != family->pair_kind - 1)
         return false;
     if (family->structures >= 0 && toy_structures(tree, places) != family->structures)
         return false;

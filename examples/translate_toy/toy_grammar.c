@@ -69,6 +69,8 @@ static int noun_weight(const drawing *d, int noun)
 {
     const toy_noun *n = &toy_nouns[noun], *first = d->tree->np[0].noun >= 0 ? &toy_nouns[d->tree->np[0].noun] : n;
     int weight = weight_of(d, n->rank) * (n->twin ? d->style->homonym : 100) / 100;
+    if (d->style->invariant && !strcmp(n->english[0], n->english[1]))
+        weight = weight * d->style->invariant / 100;
     bool biased = d->style->other_gender && n->feminine != first->feminine;
     return biased ? weight * d->style->other_gender / 100 : weight;
 }
@@ -226,7 +228,7 @@ static int new_pronoun(drawing *d, int pronoun, int antecedent)
 static int draw_subject(drawing *d, slot s)
 {
     static const int weights[2][PRONOUNS] = { { [PRON_HE] = 22, [PRON_SHE] = 22, [PRON_I] = 24, [PRON_WE] = 32 },
-                                              { [PRON_HE] = 14, [PRON_SHE] = 14, [PRON_I] = 38, [PRON_WE] = 36 } };
+                                              { [PRON_HE] = 14, [PRON_SHE] = 14, [PRON_I] = 48, [PRON_WE] = 34 } };
     bool that = d->tree->kind == TREE_THAT && s.depth == 1;
     if (chance(d, 100 - (that ? d->style->that_pronoun : d->style->pronoun), 1))
         return draw_np(d, s);
@@ -249,18 +251,17 @@ static int draw_object_pronoun(drawing *d, const toy_clause *clause)
     return new_pronoun(d, toy_dice_choose(d->dice, weights, PRONOUNS), -1);
 }
 
-/* "it" or "they" for one of the first nps of the tree, or "he" or "she" if there is such a person among them. */
-static int draw_anaphor(drawing *d, int nps, bool human)
+/* A subject "it" or "they" for one of the first nps of the tree, or "he" or "she" if there is such a person among them. */
+static int draw_subject_anaphor(drawing *d, int nps)
 {
     int weights[TREE_NPS + 2] = { 0 };
     for (int i = 0; i < nps; i++) {
         const toy_np *np = &d->tree->np[i];
         if (np->noun < 0)
             continue;
-        bool person = toy_nouns[np->noun].kind & K_HUMAN;
-        if (np->plural || !person)
-            weights[i] = human || np->plural ? 30 : 150;
-        else if (human)
+        if (np->plural || !(toy_nouns[np->noun].kind & K_HUMAN))
+            weights[i] = 30;
+        else
             weights[TREE_NPS + toy_nouns[np->noun].feminine] = 15;
     }
     int choice = toy_dice_choose(d->dice, weights, TREE_NPS + 2);
@@ -269,6 +270,28 @@ static int draw_anaphor(drawing *d, int nps, bool human)
     if (choice >= TREE_NPS)
         return new_pronoun(d, choice == TREE_NPS ? PRON_HE : PRON_SHE, -1);
     return new_pronoun(d, d->tree->np[choice].plural ? PRON_THEY : PRON_IT, choice);
+}
+
+/* An object "it" for one of the first nps of the tree, or "them" if there are any. Which ones makes no difference in
+ * French, so "them" has no antecedent. With "he" and "she" it would come about in two ways, see draw_but. */
+static int draw_object_anaphor(drawing *d, const toy_clause *clause, int nps)
+{
+    const toy_np *subject = &d->tree->np[clause->subject];
+    bool them = subject->noun >= 0 || subject->pronoun >= PRON_IT;
+    int weights[TREE_NPS + 1] = { 0 };
+    for (int i = 0; i < nps; i++) {
+        const toy_np *np = &d->tree->np[i];
+        if (np->noun < 0 || i == clause->subject)
+            continue;
+        if (np->plural)
+            weights[TREE_NPS] = them ? 40 : 0;
+        else if (!(toy_nouns[np->noun].kind & K_HUMAN))
+            weights[i] = 150;
+    }
+    int choice = toy_dice_choose(d->dice, weights, TREE_NPS + 1);
+    if (choice < 0)
+        return -1;
+    return choice == TREE_NPS ? new_pronoun(d, PRON_THEY, -1) : new_pronoun(d, PRON_IT, choice);
 }
 
 /* The kinds a noun phrase can be, as far as the tree says. */
@@ -309,6 +332,8 @@ static bool weigh_verbs(const drawing *d, const toy_clause *clause, toy_verb_cla
         bool fits =
             v->class == class && (v->subjects & subjects) && (!objects || (v->objects & objects)) && !d->verb_used[i];
         weights[i] = !fits ? 0 : alike ? 100 : weight_of(d, v->rank);
+        if (v->twin && d->style->run)
+            weights[i] = weights[i] * d->style->run / 100;
         any = any || fits;
     }
     return any;
@@ -373,7 +398,7 @@ static void adjust_classes(const drawing *d, const toy_clause *clause, int *weig
     for (int class = 0; class <= V_CLASSES; class ++) {
         bool barred = root && ((d->style->root_be && class != BE) ||
                                (d->tree->kind == TREE_AND && class != V_OBJECT && class != V_GIVE));
-        int favour = !first_person(d, clause) ? 1 : class == V_PLAIN ? 6 : class == BE ? 15 : 1;
+        int favour = !first_person(d, clause) ? 1 : class == V_PLAIN ? 6 : class == BE ? 18 : 1;
         weights[class] = barred ? 0 : weights[class] * favour;
     }
 }
@@ -452,9 +477,9 @@ static bool draw_but(drawing *d)
         return false;
     toy_clause *c = &d->tree->clause[d->tree->but];
     if (!chance(d, 50, 1))
-        return (c->subject = draw_anaphor(d, nps, true)) >= 0 && draw_vp(d, c, 1);
+        return (c->subject = draw_subject_anaphor(d, nps)) >= 0 && draw_vp(d, c, 1);
     c->subject = draw_subject(d, (slot){ .kinds = K_LIVING, .depth = 1 });
-    if (c->subject < 0 || (c->object = draw_anaphor(d, nps, false)) < 0)
+    if (c->subject < 0 || (c->object = draw_object_anaphor(d, c, nps)) < 0)
         return false;
     draw_negation(d, c, false);
     c->verb = draw_verb(d, c, V_OBJECT);
@@ -472,7 +497,7 @@ static bool draw_and(drawing *d)
     toy_clause *c = &d->tree->clause[index];
     first->next = index;
     c->subject = first->subject;
-    if ((c->object = draw_anaphor(d, d->tree->np_count, false)) < 0)
+    if ((c->object = draw_object_anaphor(d, c, d->tree->np_count)) < 0)
         return false;
     toy_verb_class class = (toy_verb_class)toy_dice_choose(d->dice, weights, V_CLASSES);
     c->verb = draw_verb(d, c, class);

@@ -21,11 +21,10 @@ typedef struct {
 
 /* Splits that only their strings' hashes keep apart own cells of their own. The others never have what train may have. */
 static const cell_range hash_cells[TOY_SPLITS] = {
-    [TOY_TRAIN] = { 0, 43 },       [TOY_DEV] = { 43, 4 },
-    [TOY_TEST_IID] = { 47, 4 },    [TOY_TEST_COMB] = { 0, 51 },
-    [TOY_TEST_STRUCT] = { 0, 51 }, [TOY_TEST_LEN] = { 0, 51 },
-    [TOY_TEST_AGREE] = { 51, 3 },  [TOY_TEST_SENSE] = { 54, 3 },
-    [TOY_PROBE] = { 57, 1 },       [TOY_TEST_PAIRS] = { 58, PAIR_KINDS },
+    [TOY_TRAIN] = { 0, 36 },       [TOY_DEV] = { 36, 4 },         [TOY_TEST_IID] = { 40, 4 },
+    [TOY_TEST_COMB] = { 0, 44 },   [TOY_TEST_STRUCT] = { 0, 44 }, [TOY_TEST_LEN] = { 0, 44 },
+    [TOY_TEST_AGREE] = { 44, 4 },  [TOY_TEST_SENSE] = { 48, 3 },  [TOY_PROBE] = { 51, 1 },
+    [TOY_TEST_PAIRS] = { 52, 12 },
 };
 
 /* Sentences of up to five words are too few to be shared with splits that need none. */
@@ -35,13 +34,13 @@ static const cell_range short_cells[TOY_SPLITS] = {
     [TOY_TEST_COMB] = { 0, 63 }, [TOY_PROBE] = { 63, 1 },
 };
 
-static bool hash_belongs(toy_split split, const candidate *c)
+static bool hash_belongs(toy_split split, const char *const *words, int count)
 {
     uint64_t hash = 0;
-    for (int i = 0; i < c->places.count; i++)
-        hash = toy_hash_word(hash, c->words[i]);
+    for (int i = 0; i < count; i++)
+        hash = toy_hash_word(hash, words[i]);
     int cell = (int)(toy_mix(hash) % HASH_CELLS);
-    cell_range own = c->places.count <= SHORT ? short_cells[split] : hash_cells[split];
+    cell_range own = count <= SHORT ? short_cells[split] : hash_cells[split];
     return cell >= own.first && cell < own.first + own.count;
 }
 
@@ -60,8 +59,23 @@ static bool throw_cell(toy_split split, const toy_family *family, uint64_t key, 
     toy_dice_throw(&dice, key, (uint64_t)cell, bits);
     return toy_tree_draw(&c->tree, &dice, &family->style) && toy_dice_first(&dice) &&
            toy_english(&c->tree, c->words, &c->places) && c->places.count >= family->shortest &&
-           c->places.count <= family->longest && hash_belongs(split, c) && toy_licensed(&c->tree) &&
-           toy_family_takes(family, &c->tree, &c->places) && toy_readings(&c->tree, 2) == 1;
+           c->places.count <= family->longest && hash_belongs(split, c->words, c->places.count) &&
+           toy_licensed(&c->tree) && toy_family_takes(family, &c->tree, &c->places) && toy_readings(&c->tree, 2) == 1;
+}
+
+/* May this be in a minimal pair, whichever of the two? */
+static bool fits_pair(const toy_tree *tree)
+{
+    const char *words[TOY_MAX_ENGLISH];
+    toy_places places;
+    toy_family plain = { .longest = TOY_MAX_ENGLISH, .sense = -1 };
+    return toy_english(tree, words, &places) && hash_belongs(TOY_TEST_PAIRS, words, places.count) &&
+           toy_family_takes(&plain, tree, &places);
+}
+
+static bool make_pair(const candidate *c, toy_sentence *pair)
+{
+    return toy_pair_make(&c->tree, fits_pair, &pair[0], &pair[1]);
 }
 
 static uint64_t key_of(uint64_t seed, toy_split split, int family)
@@ -69,25 +83,26 @@ static uint64_t key_of(uint64_t seed, toy_split split, int family)
     return toy_mix(toy_mix(toy_mix(seed) + (uint64_t)split) + (uint64_t)family);
 }
 
-/* Success number `order` of the run of a turn. */
-static bool throw_run(uint64_t seed, toy_split split, const toy_family *family, int64_t turn, int order, candidate *c)
+/* Success number `order` of the run of a turn; with `pair`, a success is the first of a minimal pair. */
+static bool throw_run(uint64_t seed, toy_split split, const toy_family *family, int64_t turn, int order, candidate *c,
+                      toy_sentence *pair)
 {
     uint64_t key = key_of(seed, split, family->id);
     int bits = bits_for(family->turns * family->run);
     int64_t run = (INT64_C(1) << bits) / family->turns;
     for (int64_t i = 0; i < run; i++)
-        if (throw_cell(split, family, key, turn * run + i, bits, c) && !order--)
+        if (throw_cell(split, family, key, turn * run + i, bits, c) && (!pair || make_pair(c, pair)) && !order--)
             return true;
     return false;
 }
 
 /* A run without success borrows: the second success of the next run, the third of the one after. No two sentences can
  * borrow the same. When short sentences run out all the same, the next longer ones step in. */
-static bool find(uint64_t seed, toy_split split, toy_family family, candidate *c)
+static bool find(uint64_t seed, toy_split split, toy_family family, candidate *c, toy_sentence *pair)
 {
     do {
         for (int order = 0; order < LENDERS; order++)
-            if (throw_run(seed, split, &family, (family.turn + order) % family.turns, order, c))
+            if (throw_run(seed, split, &family, (family.turn + order) % family.turns, order, c, pair))
                 return true;
     } while (toy_family_longer(split, &family));
     return false;
@@ -98,7 +113,13 @@ bool toy_make(uint64_t seed, toy_split split, int64_t n, toy_sentence *out)
     candidate c;
     if (n < 0 || n >= toy_split_size(split))
         return false;
-    if (!find(seed, split, toy_family_of(split, n), &c) || !toy_render(&c.tree, out))
+    toy_sentence pair[2];
+    bool pairs = split == TOY_TEST_PAIRS;
+    if (!find(seed, split, toy_family_of(split, n), &c, pairs ? pair : NULL))
+        return false;
+    if (pairs)
+        *out = pair[n % 2];
+    else if (!toy_render(&c.tree, out))
         return false;
     out->split = split;
     out->n = n;

@@ -90,9 +90,11 @@ typedef struct {
     int opposite;               /* % of noun phrases whose number is not the first one's */
     int question_that;          /* % of questions with a that-clause */
     int other_gender;           /* weight of nouns whose gender is not the first one's, %; 0: 100 */
-    bool flat;                  /* all words alike, no Zipf */
-    bool root_be;               /* the main verb is "be" */
-    int sense;                  /* a noun row + 1: the only homonym; 0: all */
+    int invariant;              /* share of "sheep" and "fish", and of "run"; 0: 100 */
+    int run;
+    bool flat;    /* all words alike, no Zipf */
+    bool root_be; /* the main verb is "be" */
+    int sense;    /* a noun row + 1: the only homonym; 0: all */
 } toy_style;
 
 bool toy_tree_draw(toy_tree *tree, toy_dice *dice, const toy_style *style);
@@ -219,6 +221,7 @@ typedef struct {
     bool by_gender;            /* attractors are counted by gender, and the main verb is "be" */
     int sense;                 /* the one homonym, a noun row; -1: any number of any */
     bool cue_held_out;         /* its one cue; otherwise no cue is */
+    int pair_kind;             /* + 1; 0: any */
 } toy_family;
 
 toy_family toy_family_of(toy_split split, int64_t n);
@@ -226,11 +229,11 @@ toy_family toy_family_of(toy_split split, int64_t n);
 bool toy_family_longer(toy_split split, toy_family *family);
 bool toy_family_takes(const toy_family *family, const toy_tree *tree, const toy_places *places);
 
-/* Minimal pairs, by what the changed word decides. */
-enum { PAIR_GENDER, PAIR_LONG, PAIR_ANTECEDENT, PAIR_SENSE, PAIR_NUMBER, PAIR_VERB, PAIR_KINDS };
-/* Is this tree the first of a pair of that kind? Fills both sentences, pair_decision too. fits says whether a tree's
- * English may be in the split. */
-bool toy_pair_make(int kind, const toy_tree *first, bool (*fits)(const toy_tree *tree, int kind), toy_sentence *a,
-                   toy_sentence *b);
+/* Minimal pairs, by what the changed word decides. A tree is of one kind only, and so is its partner. */
+typedef enum { PAIR_GENDER, PAIR_LONG, PAIR_ANTECEDENT, PAIR_SENSE, PAIR_NUMBER, PAIR_VERB, PAIR_KINDS } toy_pair_kind;
+toy_pair_kind toy_pair_kind_of(const toy_tree *tree, const toy_places *places);
+/* Fills both sentences, pair_decision too; false if the tree is not the first of a pair (the masculine one, the singular
+ * one, the sense that comes first in the lexicon) or has no partner whose English fits. */
+bool toy_pair_make(const toy_tree *first, bool (*fits)(const toy_tree *tree), toy_sentence *a, toy_sentence *b);
 
 #endif
