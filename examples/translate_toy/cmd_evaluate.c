@@ -1,5 +1,7 @@
-/* translate_toy evaluate: loss, perplexity, token accuracy and exact match of a model on pairs. */
+/* translate_toy evaluate: loss, perplexity, token accuracy and exact match of a model on pairs, and of the toy language
+ * what it gets right phenomenon by phenomenon. */
 #include "data.h"
+#include "decisions.h"
 #include "program.h"
 #include "score.h"
 
@@ -10,7 +12,13 @@
 typedef struct {
     likelihood found;
     int64_t exact;
+    decision_scores *decisions; /* NULL: pairs from a file */
 } result;
+
+static interval exact_interval(const result *r)
+{
+    return decisions_wilson(r->exact, r->found.sentences);
+}
 
 static void print_text(const result *r)
 {
@@ -19,17 +27,23 @@ static void print_text(const result *r)
     printf("loss            %.4f nats a token\n", r->found.loss);
     printf("perplexity      %.3f\n", exp(r->found.loss));
     printf("token accuracy  %.2f %%\n", 100 * r->found.token_accuracy);
-    printf("exact match     %.2f %% (%lld)\n", 100 * (double)r->exact / (double)r->found.sentences,
-           (long long)r->exact);
+    printf("exact match     %.2f %% (%lld), 95 %% interval %.2f to %.2f %%\n",
+           100 * (double)r->exact / (double)r->found.sentences, (long long)r->exact, 100 * exact_interval(r).low,
+           100 * exact_interval(r).high);
+    if (r->decisions)
+        decisions_print(r->decisions, stdout);
 }
 
 static void print_json(const result *r)
 {
-    json_t *object = json_pack("{s:I, s:I, s:f, s:f, s:f, s:f}", "sentences", (json_int_t)r->found.sentences, "tokens",
-                               (json_int_t)r->found.tokens, "loss", r->found.loss, "perplexity", exp(r->found.loss),
-                               "token_accuracy", r->found.token_accuracy, "exact_match",
-                               (double)r->exact / (double)r->found.sentences);
-    if (!object || json_dumpf(object, stdout, JSON_REAL_PRECISION(12)))
+    json_t *object = json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:o}", "sentences", (json_int_t)r->found.sentences,
+                               "tokens", (json_int_t)r->found.tokens, "loss", r->found.loss, "perplexity",
+                               exp(r->found.loss), "token_accuracy", r->found.token_accuracy, "exact_match",
+                               (double)r->exact / (double)r->found.sentences, "exact_interval",
+                               decisions_interval_json(exact_interval(r)));
+    if (!object || (r->decisions && !decisions_to_json(r->decisions, object)))
+        die("out of memory");
+    if (json_dumpf(object, stdout, JSON_REAL_PRECISION(12)))
         die("standard output: write failed");
     putchar('\n');
     json_decref(object);
@@ -89,7 +103,8 @@ int cmd_evaluate(int argc, char **argv)
     command_line line = { "evaluate", NULL,
                           "Scores a model on sentence pairs: the loss and perplexity of the reference\n"
                           "translations, the share of their tokens that are the model's first choice given\n"
-                          "those before, and the share of its own translations that equal the reference.",
+                          "those before, and the share of its own translations that equal the reference.\n"
+                          "With --toy also how often it takes the right form, by phenomenon.",
                           rows };
     int operands;
     toy_split split = TOY_TEST_IID;
@@ -103,7 +118,7 @@ int cmd_evaluate(int argc, char **argv)
 
     model *m = model_load(path, false);
     heed_corpus *corpus = file ? data_read(file, strict) : data_toy(TOY_SEED, split, 0, n);
-    result r;
+    result r = { .exact = 0 };
     heed_dataset *data = data_encode(corpus, m->source, m->target, 0, &left_out);
     if (!heed_dataset_count(data))
         die("no sentence pair to evaluate");
@@ -112,6 +127,8 @@ int cmd_evaluate(int argc, char **argv)
     r.found = score_likelihood(m, data, (int)threads);
     char **translations = score_translate(m, data, (int)threads);
     r.exact = score_exact(corpus, translations);
+    if (toy)
+        r.decisions = decisions_score(m, data, corpus, translations, TOY_SEED, split, (int)threads);
     if (json)
         print_json(&r);
     else
@@ -120,6 +137,7 @@ int cmd_evaluate(int argc, char **argv)
     for (int64_t i = 0; i < corpus->count; i++)
         free(translations[i]);
     free(translations);
+    decisions_free(r.decisions);
     heed_dataset_free(data);
     heed_corpus_free(corpus);
     model_free(m);

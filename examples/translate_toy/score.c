@@ -20,6 +20,8 @@ typedef struct {
         int64_t tokens, right;
     } * sums;            /* of each batch */
     char **translations; /* of each sentence */
+    logits_visit *visit;
+    void *context; /* of visit */
 } job;
 
 /* Runs the work on every batch, each worker with a tape and an arena of its own. */
@@ -73,6 +75,17 @@ static int64_t count_right(heed_tensor logits, const heed_batch *batch)
     return right;
 }
 
+/* The logits of the references, [rows, tgt_length, words]. */
+static heed_var *reference_logits(const job *j, int worker, const heed_batch *batch)
+{
+    heed_tape *tape = j->tapes[worker];
+    heed_ids *src = heed_input_ids(tape, HEED_SHAPE(batch->rows, batch->src_length), batch->src);
+    heed_ids *lengths = heed_input_ids(tape, HEED_SHAPE(batch->rows), batch->src_lengths);
+    heed_ids *in = heed_input_ids(tape, HEED_SHAPE(batch->rows, batch->tgt_length), batch->tgt_in);
+    heed_var *memory = heed_transformer_encode(&j->m->net, src, lengths, NULL);
+    return heed_transformer_decode(&j->m->net, in, memory, lengths, NULL, NULL);
+}
+
 static bool batch_likelihood(int shard, int worker, void *context)
 {
     job *j = context;
@@ -80,13 +93,8 @@ static bool batch_likelihood(int shard, int worker, void *context)
     const int32_t *rows;
     if (!next_batch(j, shard, worker, &batch, &rows))
         return false;
-    heed_tape *tape = j->tapes[worker];
-    heed_ids *src = heed_input_ids(tape, HEED_SHAPE(batch.rows, batch.src_length), batch.src);
-    heed_ids *lengths = heed_input_ids(tape, HEED_SHAPE(batch.rows), batch.src_lengths);
-    heed_ids *in = heed_input_ids(tape, HEED_SHAPE(batch.rows, batch.tgt_length), batch.tgt_in);
-    heed_ids *out = heed_input_ids(tape, HEED_SHAPE(batch.rows, batch.tgt_length), batch.tgt_out);
-    heed_var *memory = heed_transformer_encode(&j->m->net, src, lengths, NULL);
-    heed_var *logits = heed_transformer_decode(&j->m->net, in, memory, lengths, NULL, NULL);
+    heed_ids *out = heed_input_ids(j->tapes[worker], HEED_SHAPE(batch.rows, batch.tgt_length), batch.tgt_out);
+    heed_var *logits = reference_logits(j, worker, &batch);
     heed_var *loss =
         heed_cross_entropy(logits, out, (heed_ce_desc){ .has_ignore = true, .ignore = HEED_PAD, .sum = true });
     if (!loss)
@@ -118,6 +126,33 @@ likelihood score_likelihood(const model *m, const heed_dataset *data, int thread
     free(j.sums);
     heed_batches_free(j.batches);
     return all;
+}
+
+static bool batch_logits(int shard, int worker, void *context)
+{
+    job *j = context;
+    heed_batch batch;
+    const int32_t *rows;
+    if (!next_batch(j, shard, worker, &batch, &rows))
+        return false;
+    heed_var *logits = reference_logits(j, worker, &batch);
+    if (!logits)
+        return false;
+    heed_tensor values = heed_value(logits);
+    int64_t of_one = batch.tgt_length * values.shape.dims[2];
+    for (int64_t i = 0; i < batch.rows; i++)
+        j->visit(rows[i], values.data + i * of_one, values.shape.dims[2], j->context);
+    return true;
+}
+
+void score_logits(const model *m, const heed_dataset *data, int threads, logits_visit *visit, void *context)
+{
+    job j;
+    cut(&j, m, data);
+    j.visit = visit;
+    j.context = context;
+    run(&j, threads, batch_logits);
+    heed_batches_free(j.batches);
 }
 
 /* ---- translation ----------------------------------------------------------------------------------------------------------- */

@@ -11,6 +11,11 @@ typedef struct {
 } likelihood;
 likelihood score_likelihood(const model *m, const heed_dataset *data, int threads);
 
+/* Calls visit once for every sentence, from several threads and in no order. logits: row t, of `words` numbers, is what
+ * the model says of target token t (from 0) when it has read the reference up to it; there is a row for <eos> too. */
+typedef void logits_visit(int64_t sentence, const heed_real *logits, int64_t words, void *context);
+void score_logits(const model *m, const heed_dataset *data, int threads, logits_visit *visit, void *context);
+
 /* Greedy translations of the sources in data; free each, and the array, with free. */
 char **score_translate(const model *m, const heed_dataset *data, int threads);
 
