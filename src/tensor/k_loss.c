@@ -72,7 +72,5 @@ double k_squared_distance(const heed_real *a, const heed_real *b, int64_t n)
         }
     for (; i < n; i++)
         sum += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
-    for (int lane = 0; lane < K_LANES; lane++)
-        sum += part[lane];
-    return sum;
+    return sum + k_lanes_sum(part);
 }

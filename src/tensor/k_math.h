@@ -1,8 +1,7 @@
 /* exp, tanh, erf and the logistic function, for loops that must vectorise: no branches, no tables, no calls.
  *
  * In the float build these are polynomials; the error bounds below hold for every float (tests/test_k_math.c tries them
- * all) with and without fused multiply-add. NaN gives NaN, infinities their limits. In the double build they are
- * libm's.
+ * all), with and without fused multiply-add. NaN gives NaN, infinities give the limits. The double build calls libm.
  *
  *     k_exp      1.1 ulp   0 below -103.98, inf above 88.73, subnormal results rounded as usual
  *     k_tanh     1.5 ulp

@@ -25,9 +25,7 @@ static double sum_of_squares(const heed_real *x, k_norm_row s, int64_t n)
         }
     for (; i < n; i++)
         sum += (double)centred(x[i], s) * (double)centred(x[i], s);
-    for (int lane = 0; lane < K_LANES; lane++)
-        sum += part[lane];
-    return sum;
+    return sum + k_lanes_sum(part);
 }
 
 static k_norm_row row_statistics(const heed_real *x, const k_norm *norm)
@@ -76,10 +74,8 @@ static void row_gradient(heed_real *dx, heed_real beta, const heed_real *x, cons
         sum += (double)g;
         sum_x += (double)g * (double)centred(x[i], s);
     }
-    for (int lane = 0; lane < K_LANES; lane++) {
-        sum += part[lane];
-        sum_x += part_x[lane];
-    }
+    sum += k_lanes_sum(part);
+    sum_x += k_lanes_sum(part_x);
     heed_real mean = norm->rms ? 0 : (heed_real)(sum / (double)n);
     heed_real along = (heed_real)(sum_x / (double)n) * s.scale * s.scale;
     for (i = 0; i < n; i++) {

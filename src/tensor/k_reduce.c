@@ -1,5 +1,5 @@
-/* Sums and maxima over any axes of any strides. Each axis of x is either kept (out has its size) or gone (out has size
- * 1).
+/* Sums and maxima over any axes of any strides. An axis of x is either kept, and out has its size, or gone, and out has
+ * size 1.
  *
  * Sums are in double. If a kept axis is contiguous, a stretch of outputs is summed side by side; otherwise one output
  * at a time, along an axis that is gone. */

@@ -7,6 +7,15 @@
 
 enum { K_LANES = 16 };
 
+/* Adds up the partial sums by halves. */
+static inline double k_lanes_sum(double part[K_LANES])
+{
+    for (int half = K_LANES / 2; half > 0; half /= 2)
+        for (int lane = 0; lane < half; lane++)
+            part[lane] += part[lane + half];
+    return part[0];
+}
+
 /* The largest; -inf if there is none. NaN is passed over. */
 static inline heed_real k_row_max(const heed_real *x, int64_t n)
 {
@@ -17,39 +26,36 @@ static inline heed_real k_row_max(const heed_real *x, int64_t n)
     for (; i + K_LANES <= n; i += K_LANES)
         for (int lane = 0; lane < K_LANES; lane++)
             part[lane] = x[i + lane] > part[lane] ? x[i + lane] : part[lane];
-    for (int lane = 0; lane < K_LANES; lane++)
-        top = part[lane] > top ? part[lane] : top;
     for (; i < n; i++)
         top = x[i] > top ? x[i] : top;
-    return top;
+    for (int half = K_LANES / 2; half > 0; half /= 2)
+        for (int lane = 0; lane < half; lane++)
+            part[lane] = part[lane + half] > part[lane] ? part[lane + half] : part[lane];
+    return part[0] > top ? part[0] : top;
 }
 
 static inline double k_row_sum(const heed_real *x, int64_t n)
 {
-    double part[K_LANES] = { 0 }, sum = 0;
+    double part[K_LANES] = { 0 }, rest = 0;
     int64_t i = 0;
     for (; i + K_LANES <= n; i += K_LANES)
         for (int lane = 0; lane < K_LANES; lane++)
             part[lane] += (double)x[i + lane];
     for (; i < n; i++)
-        sum += (double)x[i];
-    for (int lane = 0; lane < K_LANES; lane++)
-        sum += part[lane];
-    return sum;
+        rest += (double)x[i];
+    return rest + k_lanes_sum(part);
 }
 
 static inline double k_row_dot(const heed_real *x, const heed_real *y, int64_t n)
 {
-    double part[K_LANES] = { 0 }, sum = 0;
+    double part[K_LANES] = { 0 }, rest = 0;
     int64_t i = 0;
     for (; i + K_LANES <= n; i += K_LANES)
         for (int lane = 0; lane < K_LANES; lane++)
             part[lane] += (double)x[i + lane] * (double)y[i + lane];
     for (; i < n; i++)
-        sum += (double)x[i] * (double)y[i];
-    for (int lane = 0; lane < K_LANES; lane++)
-        sum += part[lane];
-    return sum;
+        rest += (double)x[i] * (double)y[i];
+    return rest + k_lanes_sum(part);
 }
 
 /* sum of exp(x_i - top) */
