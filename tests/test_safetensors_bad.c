@@ -384,7 +384,7 @@ static char *sample(int64_t *n)
     return file_get(folder_path("good"), n);
 }
 
-/* Opens, and reads everything: how far it gets is not our concern, only that it ends well. Returns whether it opened. */
+/* Opens, and reads everything: it has to end well, however far it gets. Returns whether it opened. */
 static bool survives(const char *path)
 {
     static heed_real room[100000];
@@ -421,7 +421,7 @@ static void test_cut_anywhere(void **state)
     free(file);
 }
 
-/* One bit of the length or the header changed: refused, or a valid file (a letter in a name, a digit that still fits). */
+/* One bit of the length or the header changed: refused, or a valid file (another letter in a name, say). */
 static void test_flip_every_header_bit(void **state)
 {
     (void)state;
@@ -446,7 +446,7 @@ static void test_random_damage(void **state)
     static const char likely[] = "0123456789{}[]\",:- \\eE.\0\xFF";
     int64_t n;
     char *good = sample(&n), *file = malloc((size_t)n);
-    const int turns = getenv("HEED_LONG") ? 200000 : 3000;
+    const int turns = getenv("HEED_LONG") ? 50000 : 3000;
     for (int turn = 0; turn < turns; turn++) {
         heed_rng rng = { .seed = 11, .step = (uint32_t)turn };
         memcpy(file, good, (size_t)n);

@@ -1,7 +1,7 @@
 /* golden: compares heed with reference numbers. main.c says how it is used, case.c what a case is.
  *
- * Everything is sticky: after the first failure of a case the calls below do nothing and return 0, NULL or a tensor that
- * is not ok, and the case's line says what failed. So a check reads as a straight list of steps. */
+ * Everything is sticky: after the first failure of a case the calls below do nothing and return 0, NULL or a tensor
+ * that is not ok, and the case's line says what failed. So a check reads as a straight list of steps. */
 #ifndef GOLDEN_H
 #define GOLDEN_H
 
