@@ -4,6 +4,7 @@
  * Reading order of an op: its formula, its rows (out[i] = ... on plain arrays), its backward, its descriptor, itself.
  */
 #include "internal.h"
+#include "../tensor/k_math.h"
 #include "../tensor/kernels.h"
 
 #include <tgmath.h>
@@ -225,7 +226,7 @@ ROW(exp_row)
 {
     (void)arg;
     for (int64_t i = 0; i < n; i++)
-        out[i] = exp(in[0][i]);
+        out[i] = k_exp(in[0][i]);
 }
 
 ROW(exp_row_x) /* g y */
