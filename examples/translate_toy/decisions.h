@@ -81,9 +81,9 @@ typedef struct {
 /* logits: of one token. Ids may be HEED_UNK: an unknown right form is wrong, an unknown wrong form cannot win. */
 choice decisions_choose(const heed_real *logits, int32_t right, const int32_t *wrong, int wrong_count);
 
-/* place[i] = the output token aligned to reference token i, or -1: fewest edits (insert, delete, replace: 1 each). Of
- * several such alignments the one that, from left to right, matches each reference token with an equal output token if
- * it can, and with the earliest. false: out of memory. */
+/* place[i] = the output token aligned to reference token i, or -1. Fewest edits (insert, delete, replace: 1 each); of
+ * several such alignments one with the most equal tokens, and of those the one that, from left to right, matches each
+ * reference token if it can and with the earliest output token. false: out of memory. */
 bool decisions_align(const char *const *reference, int count, const char *const *output, int output_count, int *place);
 
 typedef enum { FREE_RIGHT, FREE_GRAMMAR, FREE_OTHER } free_result;

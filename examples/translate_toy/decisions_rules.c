@@ -62,44 +62,44 @@ static int smaller(int a, int b)
     return a < b ? a : b;
 }
 
-/* edits[i][j] = the fewest that make reference[i..] of output[j..]; rows of output_count + 1. */
-static void count_edits(const char *const *reference, int count, const char *const *output, int output_count,
-                        int *edits)
+/* An edit, and what a replacement costs more: it breaks ties, so that of as many edits those with more matches win. */
+enum { EDIT = 1 << 12, REPLACE = EDIT + 1 };
+
+/* costs[i][j] = the least that makes reference[i..] of output[j..]; rows of output_count + 1. */
+static void count_costs(const char *const *reference, int count, const char *const *output, int output_count,
+                        int *costs)
 {
     int width = output_count + 1;
     for (int i = count; i >= 0; i--)
         for (int j = output_count; j >= 0; j--) {
-            int *at = edits + i * width + j;
+            int *at = costs + i * width + j;
             if (i == count || j == output_count)
-                *at = count - i + output_count - j;
+                *at = EDIT * (count - i + output_count - j);
+            else if (!strcmp(reference[i], output[j]))
+                *at = at[width + 1]; /* never worse than the others */
             else
-                *at = smaller(at[width + 1] + (strcmp(reference[i], output[j]) != 0), 1 + smaller(at[width], at[1]));
+                *at = smaller(REPLACE + at[width + 1], EDIT + smaller(at[width], at[1]));
         }
 }
 
 bool decisions_align(const char *const *reference, int count, const char *const *output, int output_count, int *place)
 {
     int width = output_count + 1, j = 0;
-    int *edits = malloc((size_t)(count + 1) * (size_t)width * sizeof *edits);
-    if (!edits)
+    int *costs = malloc((size_t)(count + 1) * (size_t)width * sizeof *costs);
+    if (!costs)
         return false;
-    count_edits(reference, count, output, output_count, edits);
+    count_costs(reference, count, output, output_count, costs);
     for (int i = 0; i < count; i++) {
-        /* Skip output tokens to a match as long as that costs nothing more. Where equal tokens meet, taking both is
-         * always among the best. */
-        const int *row = edits + i * width;
-        int k = j;
-        while (k < output_count && strcmp(reference[i], output[k]) && row[k + 1] == row[k] - 1)
+        const int *row = costs + i * width;
+        int k = j; /* skips to a match as long as that costs no more */
+        while (k < output_count && strcmp(reference[i], output[k]) && row[k + 1] == row[k] - EDIT)
             k++;
         bool match = k < output_count && !strcmp(reference[i], output[k]);
-        if (!match && (j == output_count || row[width + j + 1] != row[j] - 1)) {
-            place[i] = -1;
-        } else {
-            place[i] = match ? k : j;
-            j = place[i] + 1;
-        }
+        bool replace = j < output_count && row[width + j + 1] == row[j] - REPLACE;
+        place[i] = match ? k : replace ? j : -1;
+        j = place[i] < 0 ? j : place[i] + 1;
     }
-    free(edits);
+    free(costs);
     return true;
 }
 
