@@ -1,4 +1,4 @@
-/* How well a model decides what the toy language asks it to decide, phenomenon by phenomenon (docs/toy.md).
+/* How well a model decides what the toy language asks it to decide, phenomenon by phenomenon (docs/evaluation.md).
  *
  *     decision_scores *scores = decisions_score(m, data, corpus, translations, TOY_SEED, TOY_TEST_IID, threads);
  *     decisions_print(scores, stdout);

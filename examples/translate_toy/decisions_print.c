@@ -1,4 +1,4 @@
-/* Scores of decisions as tables and as JSON (schema: docs/toy.md). */
+/* Scores of decisions as tables and as JSON (schema: docs/evaluation.md). */
 #include "decisions.h"
 
 #include <math.h>
