@@ -26,8 +26,7 @@ run_counted() {
 }
 
 total() { # the last line; false if anything failed, or nothing was counted
-    printf '%d passed, %d failed' "$passed" "$failed"
-    [ "$skipped" = 0 ] || printf ', %d skipped' "$skipped"
-    printf '\n'
+    [ "$skipped" = 0 ] || printf '%d skipped\n' "$skipped"
+    printf '%d passed, %d failed\n' "$passed" "$failed"
     [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
 }
