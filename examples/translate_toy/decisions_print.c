@@ -53,8 +53,7 @@ static void print_buckets(const decision_scores *scores, FILE *out)
                     "%-12s %-10s %-11s %7s  %-20s  free decoding\n",
                     "phenomenon", "by", "", "n", "forced choice");
         const char *name = toy_phenomenon_name(t->phenomenon);
-        const tally *before = i ? t - 1 : NULL; /* there is always one: the phenomenon's own */
-        bool new_name = said != name, new_kind = new_name || before->kind != t->kind;
+        bool new_name = said != name, new_kind = t[-1].kind != t->kind; /* there is one before: all of the phenomenon */
         fprintf(out, "%-12s %-10s %-11s %7lld", new_name ? name : "", new_kind ? decisions_bucket_kind(t->kind) : "",
                 t->bucket, (long long)t->count);
         print_share(out, t->forced, t->count, t->forced_interval);

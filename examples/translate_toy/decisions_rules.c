@@ -85,7 +85,7 @@ static void count_costs(const char *const *reference, int count, const char *con
 bool decisions_align(const char *const *reference, int count, const char *const *output, int output_count, int *place)
 {
     int width = output_count + 1, j = 0;
-    int *costs = malloc((size_t)(count + 1) * (size_t)width * sizeof *costs);
+    int *costs = calloc((size_t)(count + 1) * (size_t)width, sizeof *costs);
     if (!costs)
         return false;
     count_costs(reference, count, output, output_count, costs);
