@@ -22,8 +22,8 @@ static inline void check_close_at(double got, double want, double tolerance, con
 {
     double limit = tolerance * fmax(1.0, fabs(want));
     if (!(fabs(got - want) <= limit)) {
-        print_error("%s:%d: got %.17g, want %.17g, off by %.3g (limit %.3g)\n", file, line, got, want,
-                    fabs(got - want), limit);
+        print_error("%s:%d: got %.17g, want %.17g, off by %.3g (limit %.3g)\n", file, line, got, want, fabs(got - want),
+                    limit);
         _fail(file, line);
     }
 }

@@ -67,18 +67,18 @@ HEED_CHECKED bool heed_tape_rewind(heed_tape *tape, heed_tape_mark mark);
 /* Where this pass stands: the training step, and the place of its row 0 in the whole batch. Random draws (dropout)
  * depend on these, so shards and resumed runs draw what one uninterrupted pass would. Default: step = resets so far. */
 HEED_API void heed_tape_place(heed_tape *tape, uint32_t step, uint32_t first_row);
-HEED_API bool heed_tape_set_grad(heed_tape *tape, bool on);  /* off: a no-grad region; returns what it was */
-HEED_API bool heed_tape_set_eval(heed_tape *tape, bool on);  /* returns what it was */
+HEED_API bool heed_tape_set_grad(heed_tape *tape, bool on); /* off: a no-grad region; returns what it was */
+HEED_API bool heed_tape_set_eval(heed_tape *tape, bool on); /* returns what it was */
 HEED_API bool heed_tape_is_eval(const heed_tape *tape);
 HEED_API bool heed_tape_is_grad(const heed_tape *tape);
-HEED_API int64_t heed_tape_length(const heed_tape *tape);    /* nodes recorded */
+HEED_API int64_t heed_tape_length(const heed_tape *tape); /* nodes recorded */
 
 /* ---- entering the tape (var.c) -------------------------------------------------------------------------------- */
-HEED_API heed_var *heed_input(heed_tape *tape, heed_shape shape, const heed_real *data); /* copied; no gradient */
-HEED_API heed_var *heed_leaf(heed_tape *tape, heed_shape shape, const heed_real *data);  /* copied; with gradient */
+HEED_API heed_var *heed_input(heed_tape *tape, heed_shape shape, const heed_real *data);   /* copied; no gradient */
+HEED_API heed_var *heed_leaf(heed_tape *tape, heed_shape shape, const heed_real *data);    /* copied; with gradient */
 HEED_API heed_ids *heed_input_ids(heed_tape *tape, heed_shape shape, const int32_t *data); /* copied */
-HEED_API heed_ids *heed_new_ids(heed_tape *tape, heed_shape shape, int32_t **values);       /* yours to fill in at once */
-HEED_API heed_var *heed_detach(heed_var *v); /* the same values, no gradient through it */
+HEED_API heed_ids *heed_new_ids(heed_tape *tape, heed_shape shape, int32_t **values); /* yours to fill in at once */
+HEED_API heed_var *heed_detach(heed_var *v);                  /* the same values, no gradient through it */
 HEED_API heed_var *heed_named(heed_var *v, const char *name); /* for error messages; copied; returns v */
 
 /* A value that lives outside the tape: how the layers room brings in parameters. One root per key and tape, so a
@@ -98,16 +98,16 @@ HEED_API void *heed_tape_bound(const heed_tape *tape);
 /* ---- leaving the tape (var.c, backward.c) --------------------------------------------------------------------- */
 HEED_API heed_tensor heed_value(const heed_var *v); /* not ok, with an error, if v is NULL or stale */
 HEED_API double heed_item(const heed_var *v);       /* the one element; NaN and an error if there are more */
-HEED_API heed_real *heed_write(heed_var *v);        /* to change values in place; what saved them will refuse backward */
-HEED_API void heed_keep_grad(heed_var *v);          /* call before backward: an intermediate gradient is kept */
-HEED_API heed_tensor heed_grad(const heed_var *v);  /* after backward; zeros if nothing reached v */
-HEED_CHECKED bool heed_backward(heed_var *loss);    /* loss has one element; its gradient starts as 1 */
+HEED_API heed_real *heed_write(heed_var *v);       /* to change values in place; what saved them will refuse backward */
+HEED_API void heed_keep_grad(heed_var *v);         /* call before backward: an intermediate gradient is kept */
+HEED_API heed_tensor heed_grad(const heed_var *v); /* after backward; zeros if nothing reached v */
+HEED_CHECKED bool heed_backward(heed_var *loss);   /* loss has one element; its gradient starts as 1 */
 /* Any shape: starts from a gradient of v's shape, row-major. Both refuse a second pass over the same tape. A pass that
  * fails half-way leaves the external gradients it reached empty. */
 HEED_CHECKED bool heed_backward_from(heed_var *v, const heed_real *gradient);
 
 /* ---- views (view.c) -------------------------------------------------------------------------------------------- */
-HEED_API heed_var *heed_reshape(heed_var *x, heed_shape shape); /* one size may be -1; copies if strides forbid a view */
+HEED_API heed_var *heed_reshape(heed_var *x, heed_shape shape); /* one size may be -1; a copy if no view is possible */
 HEED_API heed_var *heed_permute(heed_var *x, const int *axes);
 HEED_API heed_var *heed_slice(heed_var *x, int axis, int64_t from, int64_t to);
 HEED_API heed_var *heed_broadcast(heed_var *x, heed_shape shape);
@@ -125,11 +125,11 @@ HEED_API heed_var *heed_sqrt(heed_var *x);
 HEED_API heed_var *heed_pow(heed_var *x, double exponent);
 HEED_API heed_var *heed_tanh(heed_var *x);
 HEED_API heed_var *heed_sigmoid(heed_var *x);
-HEED_API heed_var *heed_relu(heed_var *x);      /* derivative at 0: 0 */
-HEED_API heed_var *heed_gelu(heed_var *x);      /* x Phi(x) */
-HEED_API heed_var *heed_gelu_tanh(heed_var *x); /* its tanh approximation */
-HEED_API heed_var *heed_silu(heed_var *x);      /* x sigmoid(x) */
-HEED_API heed_var *heed_where(const heed_ids *condition, heed_var *a, heed_var *b); /* all three broadcast */
+HEED_API heed_var *heed_relu(heed_var *x);                                            /* derivative at 0: 0 */
+HEED_API heed_var *heed_gelu(heed_var *x);                                            /* x Phi(x) */
+HEED_API heed_var *heed_gelu_tanh(heed_var *x);                                       /* its tanh approximation */
+HEED_API heed_var *heed_silu(heed_var *x);                                            /* x sigmoid(x) */
+HEED_API heed_var *heed_where(const heed_ids *condition, heed_var *a, heed_var *b);   /* all three broadcast */
 HEED_API heed_var *heed_masked_fill(heed_var *x, const heed_ids *mask, double value); /* value where mask is not 0 */
 
 /* ---- products (op_matmul.c) ------------------------------------------------------------------------------------ */
@@ -139,9 +139,9 @@ HEED_API heed_var *heed_affine(heed_var *x, heed_var *w, heed_var *b);
 
 /* ---- reductions (op_reduce.c) ---------------------------------------------------------------------------------- */
 typedef struct {
-    int count; /* 0: all axes */
+    int count;               /* 0: all axes */
     int axis[HEED_MAX_RANK]; /* negative counts from the end */
-    bool keep; /* keep reduced axes with size 1 */
+    bool keep;               /* keep reduced axes with size 1 */
 } heed_axes;
 #ifdef __cplusplus
 #define HEED_AXES(...) (heed_axes_of({ __VA_ARGS__ }))
@@ -155,7 +155,8 @@ HEED_API heed_var *heed_max(heed_var *x, heed_axes axes);  /* the gradient goes 
 /* ---- rows (op_softmax.c, op_norm.c, op_dropout.c) -------------------------------------------------------------- */
 HEED_API heed_var *heed_softmax(heed_var *x, int axis); /* a row of only -inf gives zeros */
 HEED_API heed_var *heed_log_softmax(heed_var *x, int axis);
-HEED_API heed_var *heed_layer_norm(heed_var *x, heed_var *weight, heed_var *bias, double eps); /* last axis; NULL: none */
+/* Over the last axis; weight and bias may be NULL. */
+HEED_API heed_var *heed_layer_norm(heed_var *x, heed_var *weight, heed_var *bias, double eps);
 HEED_API heed_var *heed_rms_norm(heed_var *x, heed_var *weight, double eps);
 /* Zero with probability p, the rest times 1 / (1 - p); 0 <= p < 1; the identity (x itself) in eval. The mask is a
  * function of (seed, site, step, row, place in the row): see heed_tape_place. Axis 0 counts rows. */
@@ -175,9 +176,9 @@ HEED_API heed_var *heed_concat(heed_var *const *parts, int count, int axis);
 typedef struct {
     double smoothing; /* e: the target distribution is (1 - e) on the label plus e / V on every class */
     bool has_ignore;
-    int32_t ignore;   /* rows with this label count for nothing */
-    bool sum;         /* the sum over counted rows instead of the mean */
-    int64_t *count;   /* receives how many rows counted; may be NULL */
+    int32_t ignore; /* rows with this label count for nothing */
+    bool sum;       /* the sum over counted rows instead of the mean */
+    int64_t *count; /* receives how many rows counted; may be NULL */
 } heed_ce_desc;
 /* Fused from logits [..., V] and labels [...]. The mean of no rows is 0. Any other label outside 0..V-1 is an error. */
 HEED_API heed_var *heed_cross_entropy(heed_var *logits, const heed_ids *labels, heed_ce_desc desc);
@@ -188,19 +189,19 @@ HEED_API heed_var *heed_mse(heed_var *a, heed_var *b); /* mean of (a - b)^2; equ
  * (libheed64); the float build refuses and says why. fn must be deterministic: it is called many times. */
 typedef heed_var *heed_gradcheck_fn(heed_tape *tape, heed_var *const *inputs, void *context);
 typedef struct {
-    uint64_t seed;      /* of c and of the directions */
-    double step;        /* h; 0: 1e-4, times max(1, |x|) */
-    double absolute;    /* tolerance; 0: 1e-8 */
-    double relative;    /* tolerance; 0: 1e-6 */
-    int64_t full;       /* inputs up to this many elements are checked one by one; 0: 512 */
-    int directions;     /* larger ones along this many random signed directions; 0: 8; at least 8 */
+    uint64_t seed;   /* of c and of the directions */
+    double step;     /* h; 0: 1e-4, times max(1, |x|) */
+    double absolute; /* tolerance; 0: 1e-8 */
+    double relative; /* tolerance; 0: 1e-6 */
+    int64_t full;    /* inputs up to this many elements are checked one by one; 0: 512 */
+    int directions;  /* larger ones along this many random signed directions; 0: 8; at least 8 */
 } heed_gradcheck_desc;
 typedef struct {
-    int64_t checked;       /* comparisons made */
-    double worst;          /* largest |analytic - numeric| / (absolute + relative |numeric|); 1 is the limit */
-    char op[48];           /* of the failure: the last op of fn, ... */
-    char input[96];        /* ... the input, ... */
-    int64_t element;       /* ... its row-major element, or the direction's number, ... */
+    int64_t checked; /* comparisons made */
+    double worst;    /* largest |analytic - numeric| / (absolute + relative |numeric|); 1 is the limit */
+    char op[48];     /* of the failure: the last op of fn, ... */
+    char input[96];  /* ... the input, ... */
+    int64_t element; /* ... its row-major element, or the direction's number, ... */
     bool direction;
     double analytic, numeric; /* ... and both values */
 } heed_gradcheck_report;
@@ -208,9 +209,9 @@ typedef struct {
 HEED_CHECKED bool heed_gradcheck(heed_gradcheck_fn *fn, void *context, const heed_named_tensor *inputs, int n_inputs,
                                  heed_gradcheck_desc desc, heed_gradcheck_report *report);
 /* The same for values outside the tape (parameters): values are changed in place and put back. */
-HEED_CHECKED bool heed_gradcheck_with(heed_gradcheck_fn *fn, void *context, const heed_named_tensor *inputs, int n_inputs,
-                                      const heed_external *externals, int n_externals, heed_gradcheck_desc desc,
-                                      heed_gradcheck_report *report);
+HEED_CHECKED bool heed_gradcheck_with(heed_gradcheck_fn *fn, void *context, const heed_named_tensor *inputs,
+                                      int n_inputs, const heed_external *externals, int n_externals,
+                                      heed_gradcheck_desc desc, heed_gradcheck_report *report);
 
 /* ---- shards (shards.c) -----------------------------------------------------------------------------------------
  * Runs fn for shard = 0 .. shards-1 on up to `threads` threads (0: heed_threads()). worker is 0 .. threads-1 and runs one
@@ -243,7 +244,7 @@ struct heed_node {
     heed_var *const *in; /* operands; an optional one may be NULL */
     int n_in;
     heed_var *out;
-    void *saved; /* heed_op_save */
+    void *saved;                   /* heed_op_save */
     struct heed_node_state *state; /* private */
 };
 typedef struct {
@@ -264,7 +265,7 @@ HEED_API heed_var *heed_op_extra(heed_node *node, heed_shape shape);
 HEED_API heed_rng heed_op_rng(const heed_node *node, const char *site); /* of this pass; row is that of the first row */
 HEED_API heed_var *heed_op_end(heed_node *node);
 /* In backward: */
-HEED_API heed_tensor heed_out_grad(const heed_node *node); /* gradient of the output, laid out as the output */
+HEED_API heed_tensor heed_out_grad(const heed_node *node);      /* gradient of the output, laid out as the output */
 HEED_API heed_grad_dest heed_grad_into(heed_node *node, int i); /* call just before writing operand i's gradient */
 HEED_API bool heed_op_wants(const heed_node *node, int i);      /* would heed_grad_into give a place? */
 /* Memory until heed_op_end, or until the node's backward returns. */

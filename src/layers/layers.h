@@ -63,7 +63,7 @@ HEED_API heed_param *heed_param_make(heed_params *params, const char *name, heed
 HEED_API const char *heed_param_name(heed_params *params, const char *prefix, const char *name);
 HEED_API void heed_params_fail(heed_params *params); /* remembers this thread's error as a bad make */
 HEED_API heed_tensor heed_param_value(const heed_param *p);
-HEED_API heed_tensor heed_param_grad(const heed_param *p); /* in the params' own slab of gradients; zeros if untouched */
+HEED_API heed_tensor heed_param_grad(const heed_param *p);        /* in the params' own gradients; zeros if untouched */
 HEED_API heed_var *heed_param_on(heed_tape *tape, heed_param *p); /* NULL p: NULL without an error */
 
 /* A slab of gradients, laid out like the values. params has one of its own; each shard of a parallel step has another,
@@ -75,7 +75,7 @@ HEED_API heed_grads *heed_params_grads(heed_params *params);
 HEED_API void heed_grads_bind(heed_tape *tape, heed_grads *grads);
 HEED_API void heed_grads_clear(heed_grads *grads); /* marks all empty; touches no memory */
 HEED_API heed_real *heed_grads_data(heed_grads *grads);
-HEED_API bool *heed_grads_empty(heed_grads *grads);        /* [count]; true: that parameter got no gradient */
+HEED_API bool *heed_grads_empty(heed_grads *grads);         /* [count]; true: that parameter got no gradient */
 HEED_API uint64_t *heed_grads_backwards(heed_grads *grads); /* backward passes completed since clear */
 /* The i-th parameter without a gradient in the params' own slab, or NULL: what a step left untouched, by name. */
 HEED_API const char *heed_params_untouched(heed_params *params, int i);
@@ -91,8 +91,8 @@ typedef struct {
 typedef struct {
     int64_t in, out;
     bool no_bias;
-    heed_init init;       /* of the weight; zero: XAVIER. The bias starts at 0. */
-    heed_param *weight;   /* not NULL: shared with another layer, [out, in] (tying) */
+    heed_init init;     /* of the weight; zero: XAVIER. The bias starts at 0. */
+    heed_param *weight; /* not NULL: shared with another layer, [out, in] (tying) */
 } heed_linear_desc;
 HEED_API heed_linear heed_linear_make(heed_params *params, const char *name, heed_linear_desc desc);
 HEED_API heed_var *heed_linear_forward(const heed_linear *m, heed_var *x); /* [..., in] -> [..., out] */
@@ -105,11 +105,11 @@ typedef struct {
 } heed_embedding;
 typedef struct {
     int64_t count, dim;
-    double scale;         /* of the output; 0: 1. The Transformer uses sqrt(d_model) (3.4) */
-    bool has_padding;     /* this id's row starts at zero and gets no gradient */
+    double scale;     /* of the output; 0: 1. The Transformer uses sqrt(d_model) (3.4) */
+    bool has_padding; /* this id's row starts at zero and gets no gradient */
     int32_t padding;
-    heed_init init;       /* zero: NORMAL with deviation 1 / sqrt(dim) */
-    heed_param *weight;   /* not NULL: shared, [count, dim] */
+    heed_init init;     /* zero: NORMAL with deviation 1 / sqrt(dim) */
+    heed_param *weight; /* not NULL: shared, [count, dim] */
 } heed_embedding_desc;
 HEED_API heed_embedding heed_embedding_make(heed_params *params, const char *name, heed_embedding_desc desc);
 HEED_API heed_var *heed_embedding_forward(const heed_embedding *m, const heed_ids *ids); /* [...] -> [..., dim] */
@@ -135,8 +135,8 @@ typedef struct {
 } heed_norm;
 typedef struct {
     int64_t dim;
-    double eps;    /* 0: 1e-5 */
-    bool rms;      /* RMS norm (Zhang and Sennrich 2019): no mean, no bias */
+    double eps; /* 0: 1e-5 */
+    bool rms;   /* RMS norm (Zhang and Sennrich 2019): no mean, no bias */
     bool no_bias;
 } heed_norm_desc;
 HEED_API heed_norm heed_norm_make(heed_params *params, const char *name, heed_norm_desc desc);
@@ -167,7 +167,7 @@ typedef struct {
     bool causal;                 /* query i sees keys 0 .. i + Tk - Tq */
     const heed_ids *key_lengths; /* [B]: keys 0 .. length-1; NULL: all */
     const heed_ids *allowed;     /* [B or 1, H or 1, Tq, Tk], not 0: allowed; NULL: all */
-    heed_var *bias;              /* [B or 1, H or 1, Tq, Tk], added to the scaled scores; -inf: not allowed; NULL: none */
+    heed_var *bias; /* [B or 1, H or 1, Tq, Tk], added to the scaled scores; -inf: not allowed; NULL: none */
 } heed_mask;
 
 /* One attention for every row b and head h, "Attention Is All You Need", 3.2.1:
@@ -186,15 +186,15 @@ HEED_API heed_var *heed_attend_composed(heed_var *q, heed_var *k, heed_var *v, h
 
 /* Keys and values of the tokens decoded so far, for one attention layer and up to B sentences. */
 typedef struct {
-    heed_real *k, *v;            /* [B, capacity, H, d] */
+    heed_real *k, *v;                         /* [B, capacity, H, d] */
     int64_t rows, capacity, heads, d, length; /* length: tokens held */
 } heed_cache;
 
 /* Multi-head attention, 3.2.2: h heads with d_k = d_v = d_model / h, concatenated, times the output projection. */
 typedef struct {
-    heed_param *in_weight;                   /* [3 d_model, d_model]: rows Wq; Wk; Wv. NULL with other kdim or vdim */
+    heed_param *in_weight; /* [3 d_model, d_model]: rows Wq; Wk; Wv. NULL with other kdim or vdim */
     heed_param *q_weight, *k_weight, *v_weight; /* else [d_model, d_model], [d_model, kdim], [d_model, vdim] */
-    heed_param *in_bias;                     /* [3 d_model] or NULL */
+    heed_param *in_bias;                        /* [3 d_model] or NULL */
     heed_linear out;
     int64_t d_model, heads, kdim, vdim;
     double dropout;
@@ -205,15 +205,15 @@ typedef struct {
     int64_t d_model, heads;
     int64_t kdim, vdim; /* 0: d_model */
     bool no_bias;
-    double dropout;     /* on the attention weights */
-    bool composed;      /* the reading version, from small ops; HEED_COMPOSED=1 in the environment chooses it everywhere */
+    double dropout; /* on the attention weights */
+    bool composed;  /* the reading version, from small ops; HEED_COMPOSED=1 in the environment chooses it everywhere */
 } heed_attention_desc;
 typedef struct {
     heed_mask mask;
     heed_var *gates;    /* [H] or [B, H]; NULL: all open */
     heed_var **weights; /* receives [B, H, Tq, Tk]; NULL: not kept */
-    heed_cache *cache;  /* decoding, in a no-grad region: k and v are appended here and attended with all before; NULL */
-    bool cached_only;   /* cross-attention: the cache is complete; k and v are not read (pass NULL) */
+    heed_cache *cache; /* decoding, in a no-grad region: k and v are appended here and attended with all before; NULL */
+    bool cached_only;  /* cross-attention: the cache is complete; k and v are not read (pass NULL) */
 } heed_attention_call;
 HEED_API heed_attention heed_attention_make(heed_params *params, const char *name, heed_attention_desc desc);
 /* q [B, Tq, d_model], k [B, Tk, kdim], v [B, Tk, vdim] -> [B, Tq, d_model]. Self-attention passes one var thrice. */
@@ -231,10 +231,10 @@ typedef struct {
 typedef struct {
     int64_t d_model, heads, ffn;
     heed_activation activation;
-    bool pre_norm;         /* x + f(norm(x)) instead of norm(x + f(x)) */
-    double dropout;        /* on each sublayer's output */
+    bool pre_norm;  /* x + f(norm(x)) instead of norm(x + f(x)) */
+    double dropout; /* on each sublayer's output */
     double attention_dropout, ffn_dropout;
-    double norm_eps;       /* 0: 1e-5 */
+    double norm_eps; /* 0: 1e-5 */
     bool rms_norm, no_bias, composed;
 } heed_layer_desc;
 
@@ -292,7 +292,7 @@ typedef struct {
     int64_t src_vocab, tgt_vocab;
     int enc_layers, dec_layers;
     heed_layer_desc layer;
-    double dropout;        /* on embeddings + positions */
+    double dropout; /* on embeddings + positions */
     bool learned_positions;
     int64_t max_length;    /* needed with learned positions */
     bool untied_output;    /* default: the output projection is the target embedding (3.4) */

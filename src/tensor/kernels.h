@@ -141,7 +141,8 @@ void k_embed(heed_real *out, heed_tensor table, const int32_t *ids, int64_t coun
 void k_embed_grad(heed_tensor dtable, const heed_real *dy, const int32_t *ids, int64_t count, int64_t skip);
 /* out (shape of ids, contiguous): along axis, out[.. i ..] = x[.. ids[.. i ..] ..] */
 void k_gather(heed_tensor out, heed_tensor x, int axis, const int32_t *ids);
-void k_gather_grad(heed_tensor dx, heed_tensor dy, int axis, const int32_t *ids); /* dx[.. ids[.. i ..] ..] += dy[.. i ..] */
+/* dx[.. ids[.. i ..] ..] += dy[.. i ..] */
+void k_gather_grad(heed_tensor dx, heed_tensor dy, int axis, const int32_t *ids);
 
 /* ---- k_dropout.c --------------------------------------------------------------------------------------------------- */
 /* mask[i] = 0 with probability p, else 1 / (1 - p): the draw at index (line << 32) + i of rng, whose row is set. */

@@ -54,21 +54,21 @@ HEED_API const char *heed_version(void); /* of the library that runs; HEED_VERSI
  * Each thread keeps its first failure; later ones are dropped until it has been read or cleared. */
 typedef enum {
     HEED_OK,
-    HEED_MEMORY,      /* out of memory */
-    HEED_BAD_SHAPE,   /* sizes that do not fit each other, or overflow */
-    HEED_BAD_TYPE,    /* a number type that does not fit */
+    HEED_MEMORY,       /* out of memory */
+    HEED_BAD_SHAPE,    /* sizes that do not fit each other, or overflow */
+    HEED_BAD_TYPE,     /* a number type that does not fit */
     HEED_BAD_ARGUMENT, /* a value outside its range, or missing */
-    HEED_IO,          /* the operating system refused a file */
-    HEED_BAD_FORMAT,  /* a file or a text breaks its format */
-    HEED_BAD_STATE,   /* calls in the wrong order */
-    HEED_UNSUPPORTED  /* cannot be done by this build, or at all */
+    HEED_IO,           /* the operating system refused a file */
+    HEED_BAD_FORMAT,   /* a file or a text breaks its format */
+    HEED_BAD_STATE,    /* calls in the wrong order */
+    HEED_UNSUPPORTED   /* cannot be done by this build, or at all */
 } heed_error_kind;
 
 HEED_API const char *heed_error(void);          /* the first failure's text ("" if none); marks it as read */
 HEED_API heed_error_kind heed_error_code(void); /* its kind; does not mark it as read */
 HEED_API bool heed_error_pending(void);         /* is there a failure nobody has read? */
 HEED_API void heed_error_clear(void);
-HEED_API void heed_on_error(void (*fn)(heed_error_kind, const char *text)); /* called at the failing moment; NULL: none */
+HEED_API void heed_on_error(void (*fn)(heed_error_kind, const char *text)); /* called at once; NULL: none */
 /* Records a failure and returns false. For the library and for ops of your own. At most 511 bytes are kept. */
 HEED_API bool heed_fail(heed_error_kind kind, const char *format, ...) HEED_PRINTF(2, 3);
 
@@ -116,8 +116,8 @@ typedef struct {
 #endif
 
 HEED_API heed_shape heed_shape_scalar(void);
-HEED_CHECKED bool heed_shape_check(heed_shape shape);  /* rank 0..6, sizes >= 0, elements and bytes fit in int64_t */
-HEED_API int64_t heed_shape_numel(heed_shape shape);   /* product of sizes; -1 and an error if it does not fit */
+HEED_CHECKED bool heed_shape_check(heed_shape shape); /* rank 0..6, sizes >= 0, elements and bytes fit in int64_t */
+HEED_API int64_t heed_shape_numel(heed_shape shape);  /* product of sizes; -1 and an error if it does not fit */
 HEED_API bool heed_shape_equal(heed_shape a, heed_shape b);
 /* NumPy's rule: align at the right, sizes equal or 1. */
 HEED_CHECKED bool heed_shape_broadcast(heed_shape a, heed_shape b, heed_shape *out);
@@ -137,18 +137,19 @@ HEED_API bool heed_tensor_ok(heed_tensor t);
 HEED_API int64_t heed_tensor_numel(heed_tensor t);
 HEED_API bool heed_tensor_contiguous(heed_tensor t); /* row-major without gaps; axes of size 1 do not count */
 
-HEED_API heed_tensor heed_tensor_new(heed_arena *arena, heed_shape shape);              /* values not set */
-HEED_API heed_tensor heed_tensor_wrap(heed_real *data, heed_shape shape);               /* your buffer, row-major */
-HEED_API heed_tensor heed_tensor_reshape(heed_tensor t, heed_shape shape);              /* fails if strides forbid it */
-HEED_API heed_tensor heed_tensor_permute(heed_tensor t, const int *axes);               /* result axis i = axis axes[i] */
-HEED_API heed_tensor heed_tensor_slice(heed_tensor t, int axis, int64_t from, int64_t to); /* [from, to); axis -1: the last */
-HEED_API heed_tensor heed_tensor_broadcast(heed_tensor t, heed_shape shape);            /* stride 0 on repeated axes */
+HEED_API heed_tensor heed_tensor_new(heed_arena *arena, heed_shape shape); /* values not set */
+HEED_API heed_tensor heed_tensor_wrap(heed_real *data, heed_shape shape);  /* your buffer, row-major */
+HEED_API heed_tensor heed_tensor_reshape(heed_tensor t, heed_shape shape); /* fails if strides forbid it */
+HEED_API heed_tensor heed_tensor_permute(heed_tensor t, const int *axes);  /* result axis i = axis axes[i] */
+HEED_API heed_tensor heed_tensor_slice(heed_tensor t, int axis, int64_t from,
+                                       int64_t to);                          /* [from, to); axis -1: the last */
+HEED_API heed_tensor heed_tensor_broadcast(heed_tensor t, heed_shape shape); /* stride 0 on repeated axes */
 HEED_API heed_tensor heed_tensor_contiguous_copy(heed_arena *arena, heed_tensor t);
-HEED_CHECKED bool heed_tensor_copy(heed_tensor to, heed_tensor from);                   /* equal shapes */
+HEED_CHECKED bool heed_tensor_copy(heed_tensor to, heed_tensor from); /* equal shapes */
 HEED_CHECKED bool heed_tensor_fill(heed_tensor t, double value);
-HEED_API heed_real *heed_tensor_at(heed_tensor t, const int64_t *index);                /* NULL and an error if outside */
-HEED_API bool heed_tensor_finite(heed_tensor t, int64_t *first);                        /* first: row-major position */
-HEED_API void heed_tensor_print(FILE *file, heed_tensor t); /* long axes are shortened */
+HEED_API heed_real *heed_tensor_at(heed_tensor t, const int64_t *index); /* NULL and an error if outside */
+HEED_API bool heed_tensor_finite(heed_tensor t, int64_t *first);         /* first: row-major position */
+HEED_API void heed_tensor_print(FILE *file, heed_tensor t);              /* long axes are shortened */
 
 /* ---- randomness (rng.c) ----------------------------------------------------------------------------------------
  * Counter-based: a draw is a pure function of (seed, stream, step, row, index), so it does not depend on the order of
@@ -159,12 +160,12 @@ typedef struct {
     uint32_t step, row;
 } heed_rng;
 
-HEED_API uint64_t heed_rng_stream(const char *name);                    /* 64-bit FNV-1a of the name */
+HEED_API uint64_t heed_rng_stream(const char *name); /* 64-bit FNV-1a of the name */
 HEED_API uint32_t heed_rng_bits(heed_rng rng, uint64_t index);
-HEED_API double heed_rng_uniform(heed_rng rng, uint64_t index);         /* [0, 1), 53 bits */
-HEED_API double heed_rng_normal(heed_rng rng, uint64_t index);          /* mean 0, deviation 1 (Box-Muller) */
+HEED_API double heed_rng_uniform(heed_rng rng, uint64_t index);             /* [0, 1), 53 bits */
+HEED_API double heed_rng_normal(heed_rng rng, uint64_t index);              /* mean 0, deviation 1 (Box-Muller) */
 HEED_API uint64_t heed_rng_below(heed_rng rng, uint64_t index, uint64_t n); /* 0 .. n-1, bias under 2^-64 n; n >= 1 */
-HEED_API void heed_rng_shuffle(heed_rng rng, int32_t *items, int64_t n);   /* Fisher-Yates */
+HEED_API void heed_rng_shuffle(heed_rng rng, int32_t *items, int64_t n);    /* Fisher-Yates */
 HEED_CHECKED bool heed_tensor_uniform(heed_tensor t, heed_rng rng, double low, double high);
 HEED_CHECKED bool heed_tensor_normal(heed_tensor t, heed_rng rng, double mean, double deviation);
 HEED_CHECKED bool heed_tensor_bernoulli(heed_tensor t, heed_rng rng, double p); /* 1 with probability p, else 0 */
@@ -195,13 +196,13 @@ typedef struct {
 
 typedef struct heed_reader heed_reader;
 HEED_CHECKED heed_reader *heed_safetensors_open(const char *path);
-HEED_API void heed_safetensors_close(heed_reader *reader); /* NULL is allowed */
+HEED_API void heed_safetensors_close(heed_reader *reader);             /* NULL is allowed */
 HEED_API const char *heed_safetensors_path(const heed_reader *reader); /* as messages show it: cleaned, perhaps cut */
 HEED_API int heed_safetensors_count(const heed_reader *reader);
-HEED_API heed_stored heed_safetensors_entry(const heed_reader *reader, int i); /* 0 <= i < count; file order */
+HEED_API heed_stored heed_safetensors_entry(const heed_reader *reader, int i);   /* 0 <= i < count; file order */
 HEED_API int heed_safetensors_find(const heed_reader *reader, const char *name); /* index, or -1 without an error */
 HEED_API const char *heed_safetensors_metadata(const heed_reader *reader, const char *key); /* or NULL, no error */
-HEED_CHECKED bool heed_safetensors_read(heed_reader *reader, int i, heed_tensor out);     /* shape must be equal */
+HEED_CHECKED bool heed_safetensors_read(heed_reader *reader, int i, heed_tensor out);       /* shape must be equal */
 HEED_CHECKED bool heed_safetensors_read_integers(heed_reader *reader, int i, int64_t *out); /* numel values */
 
 /* Writes entries in the order given to the (sorted by the caller) file; the same content gives the same bytes. */
