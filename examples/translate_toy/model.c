@@ -20,7 +20,7 @@ configuration configuration_defaults(void)
         .heads = 4,
         .ffn = 256,
         .dropout = 0.05,
-        .steps = 4000,
+        .steps = 2500,
         .batch = 64,
         .warmup = 200,
         .lr = 0.003,
