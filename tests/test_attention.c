@@ -4,8 +4,12 @@
 
 enum { CASES = 200, MOST = 4096 };
 
+/* How operands lie in memory: as they are, repeated over the rows, or that with their axes stored in reverse too. */
+typedef enum { PLAIN, REPEATED, REVERSED, LAYOUTS } layout;
+
 /* One random problem. Masks are on or off by chance. */
 typedef struct {
+    layout layout;
     int64_t B, Tq, Tk, H, d, e;
     bool causal, lengths, allowed, bias, gates, dropout;
     heed_real q[MOST], k[MOST], v[MOST], bias_at[MOST], gate[16], g[MOST];
@@ -67,14 +71,25 @@ typedef struct {
     heed_var *q, *k, *v, *bias, *gates, *out, *weights;
 } result;
 
-/* Forward and backward. A dropout run trains; one tape a run. */
+static heed_var *operand(const problem *p, heed_tape *tape, heed_shape shape, const heed_real *values)
+{
+    heed_shape row = shape, reverse = HEED_SHAPE(shape.dims[3], shape.dims[2], shape.dims[1], 1);
+    row.dims[0] = 1;
+    if (p->layout == PLAIN)
+        return heed_leaf(tape, shape, values);
+    if (p->layout == REPEATED)
+        return heed_broadcast(heed_leaf(tape, row, values), shape);
+    return heed_broadcast(heed_permute(heed_leaf(tape, reverse, values), (const int[]){ 3, 2, 1, 0 }), shape);
+}
+
+/* Forward and backward. A dropout run trains; one tape a run. Views are used twice, so gradients meet others. */
 static result run(problem *p, bool composed)
 {
     result r = { .tape = heed_tape_new((heed_tape_desc){ .seed = 5 }) };
     heed_tape_place(r.tape, 3, 8);
-    r.q = heed_leaf(r.tape, HEED_SHAPE(p->B, p->Tq, p->H, p->d), p->q);
-    r.k = heed_leaf(r.tape, HEED_SHAPE(p->B, p->Tk, p->H, p->d), p->k);
-    r.v = heed_leaf(r.tape, HEED_SHAPE(p->B, p->Tk, p->H, p->e), p->v);
+    r.q = operand(p, r.tape, HEED_SHAPE(p->B, p->Tq, p->H, p->d), p->q);
+    r.k = operand(p, r.tape, HEED_SHAPE(p->B, p->Tk, p->H, p->d), p->k);
+    r.v = operand(p, r.tape, HEED_SHAPE(p->B, p->Tk, p->H, p->e), p->v);
     heed_attend_desc desc = { .mask = { .causal = p->causal }, .weights = &r.weights, .site = "attention" };
     if (p->lengths)
         desc.mask.key_lengths = heed_input_ids(r.tape, HEED_SHAPE(p->B), p->length);
@@ -82,11 +97,16 @@ static result run(problem *p, bool composed)
         desc.mask.allowed =
             heed_input_ids(r.tape, HEED_SHAPE(p->allowed_rows, p->allowed_heads, p->Tq, p->Tk), p->allow);
     if (p->bias)
-        desc.mask.bias = r.bias = heed_leaf(r.tape, HEED_SHAPE(p->bias_rows, p->bias_heads, p->Tq, p->Tk), p->bias_at);
+        desc.mask.bias = r.bias = operand(p, r.tape, HEED_SHAPE(p->bias_rows, p->bias_heads, p->Tq, p->Tk), p->bias_at);
     if (p->gates)
         desc.gates = r.gates = heed_leaf(r.tape, HEED_SHAPE(p->H), p->gate);
+    if (p->gates && p->layout != PLAIN)
+        desc.gates = r.gates = heed_broadcast(r.gates, HEED_SHAPE(p->B, p->H));
     desc.dropout = p->dropout ? 0.3 : 0;
     r.out = composed ? heed_attend_composed(r.q, r.k, r.v, desc) : heed_attend(r.q, r.k, r.v, desc);
+    if (p->layout != PLAIN)
+        r.out =
+            heed_add(r.out, composed ? heed_attend_composed(r.q, r.k, r.v, desc) : heed_attend(r.q, r.k, r.v, desc));
     check_no_error();
     assert_true(heed_backward_from(r.out, p->g));
     return r;
@@ -127,8 +147,9 @@ static void identical(heed_tensor a, heed_tensor b)
 static void test_fused_equals_composed(void **state)
 {
     (void)state;
-    for (int n = 0; n < CASES; n++) {
-        problem *p = random_problem(n);
+    for (int n = 0; n < LAYOUTS * CASES; n++) {
+        problem *p = random_problem(n % CASES);
+        p->layout = (layout)(n / CASES);
         result fused = run(p, false), composed = run(p, true);
         double tolerance = 20 * CHECK_EPS;
         same(heed_value(fused.out), heed_value(composed.out), tolerance);

@@ -316,6 +316,22 @@ static void test_external_gradients_accumulate_until_cleared(void **state)
     assert_true(o.grad[2] == 6);
 }
 
+/* What backward starts from adds up like the rest: for an element that is repeated, and with what a parameter has. */
+static void test_start_adds_up(void **state)
+{
+    (void)state;
+    heed_var *x = leaf3(1, 2, 3);
+    assert_true(backward_counting(heed_broadcast(x, HEED_SHAPE(2, 3)))); /* 1 2 3 / 4 5 6 */
+    for (int64_t i = 0; i < 3; i++)
+        check_close(GRAD(x, i), (double)(2 * i + 5), 0);
+    owner o = { { 1, 2, 3 }, { NAN, NAN, NAN }, true, 0, 0 };
+    for (int pass = 1; pass <= 2; pass++) {
+        heed_tape_reset(tape);
+        assert_true(backward_counting(owner_on(&o)));
+        assert_true(o.grad[0] == pass && o.grad[2] == 3 * pass);
+    }
+}
+
 static void test_external_change_between_forward_and_backward(void **state)
 {
     (void)state;
@@ -412,6 +428,7 @@ int main(void)
         T(test_an_op_without_backward_refuses_by_name),
         T(test_check_finite_names_the_first_op),
         T(test_external_gradients_accumulate_until_cleared),
+        T(test_start_adds_up),
         T(test_external_change_between_forward_and_backward),
         T(test_failed_backward_leaves_no_gradient),
         T(test_nothing_is_allocated_after_the_largest_turn),
