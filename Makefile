@@ -156,7 +156,8 @@ lint: $(BUILD)/float/libheed.so.$(VERSION) $(BUILD)/double/libheed64.so.$(VERSIO
 fmt:
 	clang-format -i $(C_FILES)
 fmt-check:
-	@clang-format --dry-run --Werror $(C_FILES)
+	@! { clang-format --dry-run $(C_FILES) 2>&1 || echo 'clang-format: error:'; } | grep -E '(warning|error):' | cut -d: -f1 | \
+	    sort -u | sed 's/$$/: not formatted (make fmt)/' | grep .
 C_FILES = $(wildcard src/*.h src/*/*.[ch] examples/*.[ch] examples/*/*.[ch] tests/*.[ch] tests/*/*.[ch] bench/*.[ch])
 
 # ---- running, installing ----------------------------------------------------------------------------------------------
