@@ -40,8 +40,8 @@ static void fixture_free(fixture *f)
     model_free(f->m);
 }
 
-/* Scores of translations that are the references with a wrong form at each decision of one phenomenon; -1: none. */
-static decision_scores *score_spoilt(const fixture *f, int phenomenon, int threads)
+/* Scores of translations that are the references; sentences 0, every, ... have a wrong form at each decision of a phenomenon. */
+static decision_scores *score_spoilt(const fixture *f, int phenomenon, int every, int threads)
 {
     char *translations[SENTENCES];
     for (int n = 0; n < SENTENCES; n++) {
@@ -49,7 +49,7 @@ static decision_scores *score_spoilt(const fixture *f, int phenomenon, int threa
         translations[n] = malloc(TOY_TEXT);
         assert_true(translations[n] && toy_make(TOY_SEED, f->split, n, &s));
         for (int i = 0; i < s.decision_count; i++)
-            if ((int)s.decisions[i].phenomenon == phenomenon)
+            if (n % every == 0 && (int)s.decisions[i].phenomenon == phenomenon)
                 s.french[s.decisions[i].position] = s.decisions[i].competitors[0];
         assert_true(toy_text(&s, true, translations[n], TOY_TEXT) > 0);
     }
@@ -71,7 +71,7 @@ static void test_counts(void **state)
 {
     (void)state;
     fixture f = fixture_of(TOY_TEST_AGREE, SENTENCES);
-    decision_scores *scores = score_spoilt(&f, -1, 2);
+    decision_scores *scores = score_spoilt(&f, -1, 1, 2);
     int64_t count[TOY_PHENOMENA] = { 0 }, with[TOY_PHENOMENA] = { 0 }, attractors[4] = { 0 };
     for (int n = 0; n < SENTENCES; n++) {
         toy_sentence s;
@@ -107,7 +107,7 @@ static void test_wrong_forms(void **state)
 {
     (void)state;
     fixture f = fixture_of(TOY_TEST_AGREE, SENTENCES);
-    decision_scores *scores = score_spoilt(&f, TOY_NUM_LONG, 2);
+    decision_scores *scores = score_spoilt(&f, TOY_NUM_LONG, 1, 2);
     const tally *t = tally_of(scores, TOY_NUM_LONG);
     assert_non_null(t);
     assert_int_equal(t->free, 0);
@@ -124,12 +124,12 @@ static void test_pairs(void **state)
 {
     (void)state;
     fixture f = fixture_of(TOY_TEST_PAIRS, SENTENCES);
-    decision_scores *scores = score_spoilt(&f, -1, 1);
+    decision_scores *scores = score_spoilt(&f, -1, 1, 1);
     toy_sentence s;
     assert_int_equal(scores->pairs, SENTENCES / 2);
     assert_int_equal(scores->pairs_free, SENTENCES / 2);
     decisions_free(scores);
-    /* Spoil what flips in the first pair: one pair less at least, and those that flip something else stay. */
+    /* Spoil what flips in the first pair, in one member of each: pairs that flip something else stay. */
     int64_t stay = 0;
     assert_true(toy_make(TOY_SEED, f.split, 0, &s));
     toy_phenomenon spoilt = s.decisions[s.pair_decision].phenomenon;
@@ -141,7 +141,7 @@ static void test_pairs(void **state)
                                   s.decisions[i].position == s.decisions[s.pair_decision].position);
         stay += !touched;
     }
-    scores = score_spoilt(&f, (int)spoilt, 1);
+    scores = score_spoilt(&f, (int)spoilt, 2, 1);
     assert_int_equal(scores->pairs_free, stay);
     assert_true(stay < SENTENCES / 2);
     decisions_free(scores);
@@ -175,47 +175,65 @@ static double *log_probabilities(const fixture *f, int32_t n)
     return out;
 }
 
+/* The forced choice by definition; margin is 0 where a form is unknown. */
+static bool forced_right(const fixture *f, const toy_sentence *s, const toy_decision *d, const double *log_p,
+                         double *margin)
+{
+    const double *row = log_p + d->position * heed_vocab_size(f->m->target);
+    int32_t gold = heed_vocab_id(f->m->target, s->french[d->position]);
+    double best = -(double)INFINITY;
+    for (int c = 0; c < d->competitor_count; c++) {
+        int32_t id = heed_vocab_id(f->m->target, d->competitors[c]);
+        best = id == HEED_UNK ? best : fmax(best, row[id]);
+    }
+    *margin = gold != HEED_UNK && isfinite(best) ? row[gold] - best : 0;
+    return gold != HEED_UNK && row[gold] > best;
+}
+
+static void check_forced_choice(toy_split split, int64_t known, int64_t pairs)
+{
+    fixture f = fixture_of(split, known);
+    decision_scores *scores = score_spoilt(&f, -1, 1, 2);
+    int64_t right[TOY_PHENOMENA] = { 0 }, both = 0;
+    double margins[TOY_PHENOMENA] = { 0 }, chance[TOY_PHENOMENA] = { 0 };
+    bool before = false;
+    for (int n = 0; n < SENTENCES; n++) {
+        toy_sentence s;
+        assert_true(toy_make(TOY_SEED, split, n, &s));
+        double *log_p = log_probabilities(&f, n);
+        bool flip = false;
+        for (int i = 0; i < s.decision_count; i++) {
+            const toy_decision *d = &s.decisions[i];
+            double margin;
+            bool is_right = forced_right(&f, &s, d, log_p, &margin);
+            right[d->phenomenon] += is_right;
+            margins[d->phenomenon] += margin;
+            chance[d->phenomenon] += 1.0 / (1 + d->competitor_count);
+            flip = flip || (i == s.pair_decision && is_right);
+        }
+        both += n % 2 && before && flip;
+        before = flip;
+        free(log_p);
+    }
+    for (int64_t i = 0; i < scores->count; i++) {
+        const tally *t = &scores->tallies[i];
+        if (t->kind != BUCKET_ALL)
+            continue;
+        assert_int_equal(t->forced, right[t->phenomenon]);
+        check_close(t->margin, margins[t->phenomenon], 20 * CHECK_EPS * (double)t->count);
+        check_close(t->chance, chance[t->phenomenon], 1e-12);
+    }
+    assert_int_equal(scores->pairs, pairs);
+    assert_int_equal(scores->pairs_forced, both);
+    decisions_free(scores);
+    fixture_free(&f);
+}
+
 static void test_forced_choice_and_margin(void **state)
 {
     (void)state;
-    fixture f = fixture_of(TOY_TEST_SENSE, SENTENCES / 2); /* so some forms are unknown */
-    decision_scores *scores = score_spoilt(&f, -1, 2);
-    int64_t words = heed_vocab_size(f.m->target), unknown = 0;
-    double margin[TOY_PHENOMENA] = { 0 }, chance[TOY_PHENOMENA] = { 0 };
-    int64_t right[TOY_PHENOMENA] = { 0 };
-    for (int n = 0; n < SENTENCES; n++) {
-        toy_sentence s;
-        assert_true(toy_make(TOY_SEED, f.split, n, &s));
-        double *log_p = log_probabilities(&f, n);
-        for (int i = 0; i < s.decision_count; i++) {
-            const toy_decision *d = &s.decisions[i];
-            int32_t gold = heed_vocab_id(f.m->target, s.french[d->position]);
-            double best = -(double)INFINITY;
-            for (int c = 0; c < d->competitor_count; c++) {
-                int32_t id = heed_vocab_id(f.m->target, d->competitors[c]);
-                if (id != HEED_UNK)
-                    best = fmax(best, log_p[d->position * words + id]);
-            }
-            chance[d->phenomenon] += 1.0 / (1 + d->competitor_count);
-            unknown += gold == HEED_UNK;
-            if (gold == HEED_UNK)
-                continue;
-            right[d->phenomenon] += log_p[d->position * words + gold] > best;
-            margin[d->phenomenon] += isfinite(best) ? log_p[d->position * words + gold] - best : 0;
-        }
-        free(log_p);
-    }
-    assert_true(unknown > 0);
-    for (int p = 0; p < TOY_PHENOMENA; p++) {
-        const tally *t = tally_of(scores, (toy_phenomenon)p);
-        if (!t)
-            continue;
-        assert_int_equal(t->forced, right[p]);
-        check_close(t->margin, margin[p], 20 * CHECK_EPS * (double)t->count);
-        check_close(t->chance, chance[p], 1e-12);
-    }
-    decisions_free(scores);
-    fixture_free(&f);
+    check_forced_choice(TOY_TEST_SENSE, SENTENCES / 4, 0); /* some forms are unknown */
+    check_forced_choice(TOY_TEST_PAIRS, SENTENCES, SENTENCES / 2);
 }
 
 /* ---- JSON ----------------------------------------------------------------------------------------------------------- */
@@ -226,7 +244,7 @@ static void test_json(void **state)
     fixture f = fixture_of(TOY_TEST_PAIRS, SENTENCES);
     char *texts[2];
     for (int i = 0; i < 2; i++) {
-        decision_scores *scores = score_spoilt(&f, TOY_NUM_LONG, 2 * i + 1);
+        decision_scores *scores = score_spoilt(&f, TOY_NUM_LONG, 1, 2 * i + 1);
         json_t *object = json_object();
         assert_true(decisions_to_json(scores, object));
         texts[i] = json_dumps(object, 0);

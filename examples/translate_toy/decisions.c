@@ -134,7 +134,7 @@ static void add(tally *t, const decision *d)
     t->grammar += d->free == FREE_GRAMMAR;
     t->chance += 1.0 / (1 + d->toy.competitor_count);
     t->with_margin += d->forced.has_margin;
-    t->margin += d->forced.has_margin ? d->forced.margin : 0;
+    t->margin += d->forced.margin;
     if (!t->sentence_count || t->sentences[t->sentence_count - 1].sentence != d->sentence) {
         t->sentences = grow(t->sentences, t->sentence_count, &t->sentence_room, sizeof *t->sentences);
         t->sentences[t->sentence_count++] = (sentence_tally){ .sentence = d->sentence };

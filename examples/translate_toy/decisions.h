@@ -76,7 +76,7 @@ json_t *decisions_interval_json(interval of);                          /* [low, 
 typedef struct {
     bool right;      /* more probable than every wrong form; a tie is wrong */
     bool has_margin; /* the model knows the right form and a wrong one */
-    double margin;   /* log p(right) - log p(best wrong), in nats */
+    double margin;   /* log p(right) - log p(best wrong), in nats; 0 without */
 } choice;
 /* logits: of one token. Ids may be HEED_UNK: an unknown right form is wrong, an unknown wrong form cannot win. */
 choice decisions_choose(const heed_real *logits, int32_t right, const int32_t *wrong, int wrong_count);
