@@ -21,7 +21,7 @@ typedef struct {
     int symbol, rule; /* rule -1: a word */
     int to;           /* the words from its start to this one, exclusive */
     int children[CFG_LENGTH], count;
-    int next;              /* of the same symbol and start, -1: none */
+    int next; /* of the same symbol and start, -1: none */
     int16_t marks[CFG_MARKS];
 } cfg_node;
 
@@ -70,7 +70,8 @@ static void cfg_add(cfg *g, const char *rule)
     g->derived[g->left[r]] = true;
 }
 
-static cfg *cfg_new(const char *const *rules, int (*readings)(const char *, const char *), bool (*build)(cfg *, int, int))
+static cfg *cfg_new(const char *const *rules, int (*readings)(const char *, const char *),
+                    bool (*build)(cfg *, int, int))
 {
     cfg *g = calloc(1, sizeof *g);
     g->nodes = calloc(CFG_NODES, sizeof *g->nodes);

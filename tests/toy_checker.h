@@ -142,7 +142,9 @@ static const char *checker_indirect(int i)
 
 static const char *checker_small(int i)
 {
-    static const char *const words[] = { "ne", "n'", "que", "qu'", "de", "d'", "pas", "jamais", "du", "des", "au", "aux" };
+    static const char *const words[] = {
+        "ne", "n'", "que", "qu'", "de", "d'", "pas", "jamais", "du", "des", "au", "aux"
+    };
     return words[i];
 }
 
@@ -217,7 +219,8 @@ static bool checker_word(const cfg *g, const char *name, int16_t *m, int from)
         return a->before_noun == (name[1] == 'r') && (!changes || special == (next && checker_vowel(next)));
     } else if (!strcmp(name, "Det")) {
         int form = way % 6;
-        bool vowel = next && checker_vowel(next), has_special = toy_determiners[way / 6].before_vowel[form > 3 ? form - 4 : form / 2];
+        bool vowel = next && checker_vowel(next),
+             has_special = toy_determiners[way / 6].before_vowel[form > 3 ? form - 4 : form / 2];
         m[C_DET] = (int16_t)(way / 6);
         m[C_FEMININE] = (int16_t)(form > 3 ? form - 4 : form / 2);
         m[C_PLURAL] = (int16_t)(form > 3 ? 0 : form % 2);
@@ -359,7 +362,8 @@ static bool checker_build(cfg *g, int index, int from)
         return checker_full(g, node, m) && (!some || de == b[C_ADJECTIVE]);
     }
     if (!strcmp(name, "DeP") || !strcmp(name, "ToP"))
-        return !strcmp(cfg_name(g, node->children[1]), "Full") ? checker_apart(g, node, from) : checker_full(g, node, m);
+        return !strcmp(cfg_name(g, node->children[1]), "Full") ? checker_apart(g, node, from)
+                                                               : checker_full(g, node, m);
     if (!strcmp(name, "Comp"))
         return checker_complement(g, node, m);
     if (name[0] == 'V' || name[0] == 'G')

@@ -118,15 +118,17 @@ static int parser_pronoun(const char *word, bool object)
 /* What a word is in a category, way by way; -1: nothing (more). */
 static int parser_lookup(const char *category, const char *word, int way)
 {
-    static const char *const be[] = { "are", "is", "am" }, *const marks[] = { "'s", "'" }, *const nots[] = { "not", "never" },
-                             *const dos[] = { "do", "does" };
+    static const char *const be[] = { "are", "is", "am" }, *const marks[] = { "'s", "'" },
+                             *const nots[] = { "not", "never" }, *const dos[] = { "do", "does" };
     if (!strcmp(category, "N"))
         return parser_noun(word, way);
     if (category[0] == 'V')
-        return parser_verb(word, category[1] == 'i'   ? V_PLAIN
-                                 : category[1] == 't' ? V_OBJECT
-                                 : category[1] == 'd' ? V_GIVE
-                                                      : V_THAT, way);
+        return parser_verb(word,
+                           category[1] == 'i'   ? V_PLAIN
+                           : category[1] == 't' ? V_OBJECT
+                           : category[1] == 'd' ? V_GIVE
+                                                : V_THAT,
+                           way);
     if (way > 0)
         return -1;
     if (!strcmp(category, "Det"))
@@ -320,7 +322,8 @@ static bool parser_build(cfg *g, int index, int from)
         return parser_agrees(a, b) && parser_subject(a, b);
     if (!strcmp(name, "Mod")) { /* [that] NP VG */
         const int16_t *vg = cfg_marks(g, node->children[node->count - 1]), *np = node->count == 3 ? b : a;
-        return strcmp(cfg_name(g, node->children[node->count - 1]), "VG") || (parser_agrees(np, vg) && parser_subject(np, vg));
+        return strcmp(cfg_name(g, node->children[node->count - 1]), "VG") ||
+               (parser_agrees(np, vg) && parser_subject(np, vg));
     }
     if (node->count == 5 && !strcmp(cfg_name(g, node->children[2]), "and")) {
         const int16_t *second = cfg_marks(g, node->children[3]);
@@ -370,10 +373,17 @@ static int parser_new_np(parser_walk *w, const int16_t *m, int from)
 {
     int index = w->tree->np_count++;
     w->starts[index] = from;
-    w->tree->np[index] = (toy_np){ .noun = m[M_NOUN], .pronoun = m[M_NOUN] < 0 ? m[M_PRONOUN] : -1, .antecedent = -1,
+    w->tree->np[index] = (toy_np){ .noun = m[M_NOUN],
+                                   .pronoun = m[M_NOUN] < 0 ? m[M_PRONOUN] : -1,
+                                   .antecedent = -1,
                                    .plural = m[M_NOUN] < 0 ? toy_pronouns[m[M_PRONOUN]].plural : m[M_PLURAL],
-                                   .det = m[M_DET], .pre = m[M_PRE], .post = m[M_POST], .owner = -1, .preposition = -1,
-                                   .inner = -1, .clause = -1 };
+                                   .det = m[M_DET],
+                                   .pre = m[M_PRE],
+                                   .post = m[M_POST],
+                                   .owner = -1,
+                                   .preposition = -1,
+                                   .inner = -1,
+                                   .clause = -1 };
     return index;
 }
 
@@ -427,9 +437,16 @@ static int parser_clause(parser_walk *w, int subject, int vp, toy_gap gap, int h
     const int16_t *m = n->marks;
     int index = w->tree->clause_count++, from = w->at;
     toy_clause *c = &w->tree->clause[index];
-    *c = (toy_clause){ .subject = subject, .gap = gap, .head = gap ? head : -1, .verb = m[M_VERB], .predicate = m[M_ADJECTIVE],
-                       .negation = (toy_negation)m[M_NEGATION], .object = gap == GAP_OBJECT ? head : -1, .recipient = -1,
-                       .content = -1, .next = -1 };
+    *c = (toy_clause){ .subject = subject,
+                       .gap = gap,
+                       .head = gap ? head : -1,
+                       .verb = m[M_VERB],
+                       .predicate = m[M_ADJECTIVE],
+                       .negation = (toy_negation)m[M_NEGATION],
+                       .object = gap == GAP_OBJECT ? head : -1,
+                       .recipient = -1,
+                       .content = -1,
+                       .next = -1 };
     if (m[M_VERB] < 0)
         return index;
     bool give = toy_verbs[m[M_VERB]].class == V_GIVE;
@@ -456,10 +473,16 @@ static void parser_walk_that(parser_walk *w, const cfg_node *s, bool question)
     tree->root = tree->clause_count++;
     int subject_np = parser_np(w, s->children[subject], parser_from(w->g, s, subject, 0));
     int content = parser_walk_cl(w, s->children[s->count - 2], parser_from(w->g, s, s->count - 2, 0));
-    tree->clause[tree->root] =
-        (toy_clause){ .subject = subject_np, .head = -1, .verb = question ? m[M_WAY] / 2 : m[M_VERB], .predicate = -1,
-                      .negation = question ? NEG_NONE : (toy_negation)m[M_NEGATION], .object = -1, .recipient = -1,
-                      .content = content, .next = -1, .question = question };
+    tree->clause[tree->root] = (toy_clause){ .subject = subject_np,
+                                             .head = -1,
+                                             .verb = question ? m[M_WAY] / 2 : m[M_VERB],
+                                             .predicate = -1,
+                                             .negation = question ? NEG_NONE : (toy_negation)m[M_NEGATION],
+                                             .object = -1,
+                                             .recipient = -1,
+                                             .content = content,
+                                             .next = -1,
+                                             .question = question };
     tree->kind = question ? TREE_QUESTION : TREE_THAT;
 }
 
@@ -505,9 +528,9 @@ static bool parser_stands_for(const parser_walk *w, int pronoun, int noun, const
     const toy_np *p = &w->tree->np[pronoun], *n = &w->tree->np[noun];
     uint32_t kind = n->noun < 0 ? 0 : toy_nouns[n->noun].kind;
     bool subject = c->subject == pronoun;
-    uint32_t wanted = !subject          ? toy_verbs[c->verb].objects
+    uint32_t wanted = !subject       ? toy_verbs[c->verb].objects
                       : c->verb >= 0 ? toy_verbs[c->verb].subjects
-                                        : toy_adjectives[c->predicate].kinds;
+                                     : toy_adjectives[c->predicate].kinds;
     return (kind & wanted) && w->starts[noun] < w->starts[pronoun] && n->plural == (p->pronoun == PRON_THEY) &&
            (n->plural || !(kind & K_HUMAN)) && (subject || c->subject != noun);
 }
@@ -518,7 +541,8 @@ static int parser_antecedents(parser_walk *w)
     int ways = 1;
     for (int k = 0; k < w->tree->clause_count; k++) {
         const toy_clause *c = &w->tree->clause[k];
-        int arguments[2] = { c->gap == GAP_NONE || c->gap == GAP_OBJECT ? c->subject : -1, c->gap == GAP_OBJECT ? -1 : c->object };
+        int arguments[2] = { c->gap == GAP_NONE || c->gap == GAP_OBJECT ? c->subject : -1,
+                             c->gap == GAP_OBJECT ? -1 : c->object };
         for (int i = 0; i < 2; i++) {
             toy_np *np = arguments[i] >= 0 ? &w->tree->np[arguments[i]] : NULL;
             bool anaphor = np && np->noun < 0 && (np->pronoun == PRON_IT || (np->pronoun == PRON_THEY && i == 0));

@@ -15,20 +15,20 @@ static const toy_style styles[BUCKETS] = {
     /* kinds: simple but and that question; classes: plain object give - be;
      * mods: none, preposition, subject relative, object relative, the same without "that" */
     { .kinds = { 90, 0, 0, 0, 10 }, .classes = { 55, 30, 0, 0, 15 }, .mods = { 1 }, .inner_mods = { 1 },
-      .pronoun = 30, .that_pronoun = 45, .object_pronoun = 50, .pre = 35, .post = 60, .negation = 25, .homonym = 100, .opposite = 50,
+      .pronoun = 30, .that_pronoun = 56, .object_pronoun = 50, .pre = 35, .post = 60, .negation = 25, .homonym = 100, .opposite = 50,
       .flat = true },
-    { .kinds = { 50, 8, 8, 24, 10 }, .classes = { 24, 46, 14, 0, 28 }, .mods = { 60, 18, 8, 8, 6 }, .inner_mods = { 1 },
-      .pronoun = 30, .that_pronoun = 45, .object_pronoun = 25, .pre = 22, .post = 20, .owner = 14, .negation = 25, .homonym = 130,
+    { .kinds = { 48, 8, 8, 27, 9 }, .classes = { 24, 46, 16, 0, 28 }, .mods = { 60, 18, 8, 8, 6 }, .inner_mods = { 1 },
+      .pronoun = 30, .that_pronoun = 56, .object_pronoun = 25, .pre = 22, .post = 20, .owner = 14, .negation = 25, .homonym = 130,
       .opposite = 50 },
-    { .kinds = { 26, 16, 36, 15, 7 }, .classes = { 20, 46, 18, 0, 28 }, .mods = { 45, 24, 11, 11, 9 },
-      .inner_mods = { 80, 8, 4, 4, 4 }, .pronoun = 24, .that_pronoun = 45, .object_pronoun = 20, .pre = 28, .post = 22, .owner = 14,
-      .negation = 22, .homonym = 150, .opposite = 50 },
-    { .kinds = { 26, 17, 40, 12, 5 }, .classes = { 16, 46, 22, 0, 28 }, .mods = { 30, 28, 14, 16, 12 },
-      .inner_mods = { 60, 20, 7, 7, 6 }, .pronoun = 18, .that_pronoun = 45, .object_pronoun = 18, .pre = 32, .post = 28, .owner = 14,
-      .negation = 22, .homonym = 150, .opposite = 50 },
+    { .kinds = { 26, 16, 36, 18, 7 }, .classes = { 20, 46, 20, 0, 28 }, .mods = { 45, 24, 11, 11, 9 },
+      .inner_mods = { 80, 8, 4, 4, 4 }, .pronoun = 24, .that_pronoun = 56, .object_pronoun = 20, .pre = 28, .post = 22, .owner = 14,
+      .negation = 22, .homonym = 205, .opposite = 50 },
+    { .kinds = { 26, 17, 40, 15, 5 }, .classes = { 16, 46, 24, 0, 28 }, .mods = { 30, 28, 14, 16, 12 },
+      .inner_mods = { 60, 20, 7, 7, 6 }, .pronoun = 18, .that_pronoun = 56, .object_pronoun = 18, .pre = 32, .post = 28, .owner = 14,
+      .negation = 22, .homonym = 205, .opposite = 50 },
     { .kinds = { 35, 20, 34, 6, 5 }, .classes = { 12, 46, 26, 0, 28 }, .mods = { 16, 34, 16, 20, 14 },
-      .inner_mods = { 40, 30, 10, 11, 9 }, .pronoun = 12, .that_pronoun = 45, .object_pronoun = 15, .pre = 38, .post = 32, .owner = 14,
-      .negation = 22, .homonym = 150, .opposite = 50 },
+      .inner_mods = { 40, 30, 10, 11, 9 }, .pronoun = 12, .that_pronoun = 56, .object_pronoun = 15, .pre = 38, .post = 32, .owner = 14,
+      .negation = 22, .homonym = 205, .opposite = 50 },
 };
 /* clang-format on */
 
@@ -245,6 +245,26 @@ static toy_family by_pair(int64_t n)
     f.style.invariant = kind == PAIR_NUMBER ? 500 : 30;
     f.style.run = kind == PAIR_VERB ? 800 : 30;
     return f;
+}
+
+static const toy_style probe_style = { .longest = 13,
+                                       .kinds = { 40, 20, 20, 10, 10 },
+                                       .classes = { 25, 45, 15, 0, 25 },
+                                       .mods = { 50, 20, 10, 10, 10 },
+                                       .inner_mods = { 1 },
+                                       .pronoun = 20,
+                                       .that_pronoun = 20,
+                                       .object_pronoun = 25,
+                                       .pre = 20,
+                                       .post = 20,
+                                       .owner = 12,
+                                       .negation = 20,
+                                       .homonym = 200,
+                                       .opposite = 50 };
+
+toy_family toy_probe_family(void)
+{
+    return (toy_family){ .style = probe_style, .shortest = 3, .longest = 13, .sense = -1 };
 }
 
 toy_family toy_family_of(toy_split split, int64_t n)

@@ -70,7 +70,7 @@ typedef struct {
 typedef enum { V_PLAIN, V_OBJECT, V_GIVE, V_THAT, V_CLASSES } toy_verb_class;
 typedef struct {
     const char *english[2]; /* base, third person singular */
-    const char *french[4];  /* je, il, nous, ils */
+    const char *french[4];  /* je, il, nous, ils; NULL: not used with je and nous */
     toy_verb_class class;
     uint32_t subjects, objects;
     int rank;

@@ -117,19 +117,21 @@ int toy_relations(const toy_tree *tree, toy_relation *out)
     return list.count;
 }
 
-/* "i am tired" hides the speaker's gender, "i am sad" does not need it. */
-static bool speaker_gender_shows(const toy_tree *tree)
+/* A pronoun without antecedent is a person, but for an object "them". */
+static bool person_fits(const toy_tree *tree, int np, uint32_t kinds)
 {
-    for (int i = 0; i < tree->clause_count; i++) {
-        const toy_clause *c = &tree->clause[i];
-        const toy_np *subject = &tree->np[c->subject];
-        if (c->verb >= 0 || subject->noun >= 0 || toy_pronouns[subject->pronoun].person == 3)
-            continue;
-        const toy_adjective *a = &toy_adjectives[c->predicate];
-        if (strcmp(a->french[0][subject->plural], a->french[1][subject->plural]))
-            return true;
-    }
-    return false;
+    const toy_np *p = np < 0 ? NULL : &tree->np[np];
+    return !p || p->noun >= 0 || p->antecedent >= 0 || p->pronoun == PRON_THEY || (kinds & K_PERSON);
+}
+
+/* "i am tired" hides the speaker's gender, "i am sad" does not need it. */
+static bool hides_gender(const toy_tree *tree, const toy_clause *c)
+{
+    const toy_np *subject = &tree->np[c->subject];
+    if (c->verb >= 0 || subject->noun >= 0 || toy_pronouns[subject->pronoun].person == 3)
+        return false;
+    const toy_adjective *a = &toy_adjectives[c->predicate];
+    return strcmp(a->french[0][subject->plural], a->french[1][subject->plural]) != 0;
 }
 
 bool toy_licensed(const toy_tree *tree)
@@ -139,7 +141,14 @@ bool toy_licensed(const toy_tree *tree)
     for (int i = 0; i < count; i++)
         if (!relations[i].licensed)
             return false;
-    return !speaker_gender_shows(tree);
+    for (int i = 0; i < tree->clause_count; i++) {
+        const toy_clause *c = &tree->clause[i];
+        uint32_t subjects = c->verb < 0 ? toy_adjectives[c->predicate].kinds : toy_verbs[c->verb].subjects;
+        if (hides_gender(tree, c) || !person_fits(tree, c->subject, subjects) ||
+            (c->verb >= 0 && !person_fits(tree, c->object, toy_verbs[c->verb].objects)))
+            return false;
+    }
+    return true;
 }
 
 /* ---- readings ----------------------------------------------------------------------------------------------------- */

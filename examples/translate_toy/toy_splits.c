@@ -108,6 +108,40 @@ static bool find(uint64_t seed, toy_split split, toy_family family, candidate *c
     return false;
 }
 
+/* Cells of the probe's own style and key: chosen once, for what they show. */
+static bool find_probe(int64_t n, candidate *c)
+{
+    static const int64_t chosen[] = {
+        2789516, /* she shows the ring to the king . */
+        172619,  /* these men show our books to her . */
+        1543970, /* a boy 's queen does not see him . */
+        1523498, /* my child thinks that his sisters never follow me . */
+        1131825, /* the fish hears some big muddy rivers . */
+        599208,  /* some beautiful cars that she buys fall . */
+        1267628, /* my letters near the teacher are green . */
+        1463537, /* the heavy knives the birds find fall . */
+        2951397, /* his sheep that the cats love wait . */
+        2474914, /* her sheep this tired friend buys waits . */
+        1326881, /* her big boat is slow but it arrives . */
+        1180518, /* our match near a mouse falls but it swims . */
+        2817613, /* i never light the new match and see it . */
+        900713,  /* his letter burns but some slow bats see it . */
+        1423013, /* an old man 's slow boat arrives . */
+        290338,  /* the beautiful friend 's new eggs are white . */
+        191037,  /* the bank near a woman 's houses is wet . */
+        2378138, /* my old friend knows the new banks . */
+        316390,  /* the muddy springs near these heavy books flow . */
+        1089865, /* we show the heavy spring to him . */
+        1033755, /* the children win the match but the bats find it . */
+        1514229, /* he knows that the rings fall . */
+        780607,  /* his kings ' small machine runs . */
+        2536754, /* does my beautiful picture in my church burn ? */
+    };
+    enum { BITS = 32 };
+    toy_family family = toy_probe_family();
+    return throw_cell(TOY_PROBE, &family, toy_mix(0x70726f6265), chosen[n], BITS, c);
+}
+
 bool toy_make(uint64_t seed, toy_split split, int64_t n, toy_sentence *out)
 {
     candidate c;
@@ -115,7 +149,9 @@ bool toy_make(uint64_t seed, toy_split split, int64_t n, toy_sentence *out)
         return false;
     toy_sentence pair[2];
     bool pairs = split == TOY_TEST_PAIRS;
-    if (!find(seed, split, toy_family_of(split, n), &c, pairs ? pair : NULL))
+    bool found =
+        split == TOY_PROBE ? find_probe(n, &c) : find(seed, split, toy_family_of(split, n), &c, pairs ? pair : NULL);
+    if (!found)
         return false;
     if (pairs)
         *out = pair[n % 2];

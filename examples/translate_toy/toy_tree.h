@@ -224,7 +224,8 @@ typedef struct {
     int pair_kind;             /* + 1; 0: any */
 } toy_family;
 
-toy_family toy_family_of(toy_split split, int64_t n);
+toy_family toy_family_of(toy_split split, int64_t n); /* not of the probe */
+toy_family toy_probe_family(void);
 /* Instead of a family of short sentences that has no more of them; false: no such thing. */
 bool toy_family_longer(toy_split split, toy_family *family);
 bool toy_family_takes(const toy_family *family, const toy_tree *tree, const toy_places *places);
