@@ -120,7 +120,7 @@ install_missing() { # install_missing NEED...
     echo "bootstrap.sh: not found here: $lacking"
     echo 'It will run:'
     echo "  ${as_root}apt-get update"
-    echo "  ${as_root}apt-get install -y --no-install-recommends $wanted"
+    echo "  ${as_root}env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $wanted"
     if [ -n "$as_root" ] && ! command -v sudo >/dev/null 2>&1; then
         echo 'bootstrap.sh: this needs root, and there is no sudo: run the two commands as root, then this script again' >&2
         exit 1
