@@ -1,7 +1,7 @@
 #!/bin/bash
 # Planted faults: every patch in tests/faults breaks one line of src, and a test must notice.
 #
-#     tests/faults.sh [N]        N of them, spread over the list; without N all
+#     tests/faults.sh [N | PATTERN]     N of them, spread over the list, or those with such names ('norm_*'); else all
 #
 # A patch is a unified diff against the root of the project, below two lines that say what it breaks and which test
 # program must fail, built in double (or in float, if a word says so):
@@ -11,28 +11,26 @@
 #     --- a/src/autograd/op_softmax.c
 #     ...
 #
-# To make one: edit, `git diff -U1 src > tests/faults/NAME.patch`, put the two lines on top, `git checkout src`.
+# To make one: edit, `git diff -U1 src > tests/faults/NAME.patch`, put the two lines on top, `git checkout src`. Name the
+# quickest test that notices. If the lines in the patch occur twice in the file, take more of them (-U3).
 #
-# The tree is copied. Unpatched, each named test must pass. Patched, it must build and report a failed test. A patch
-# that does not apply, without fuzz, has failed. The last line is `N passed, N failed`.
+# The tree is copied and built. Unpatched, each named test must pass. Patched, a copy must build and report a failed
+# test. A patch that does not apply, without fuzz, has failed. If the test saw nothing but skipped something, the fault
+# counts as skipped. JOBS of them run at a time (default 2). The last line is `N passed, N failed`.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 unset BUILD BIN WERROR MAKEFLAGS MAKELEVEL HEED_LONG
 export TEST_SECONDS=300 # a fault may make a loop endless
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-passed=0 failed=0
 
 report() { # report RESULT TEXT [LOG]
-    if [ "$1" = ok ]; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-    fi
-    printf '%-7s %s\n' "$1" "$2"
-    if [ "$1" != ok ] && [ -n "${3:-}" ]; then
-        tail -n 20 "$3" | sed 's/^/    /'
-    fi
+    (
+        flock 9
+        echo "$1" >>"$WORK/results"
+        printf '%-7s %s\n' "$1" "$2"
+        if [ "$1" = FAILED ] && [ -n "${3:-}" ]; then
+            tail -n 20 "$3" | sed 's/^/    /'
+        fi
+    ) 9>"$WORK/lock"
 }
 
 field() { sed -n "/^---/q; s/^$1: *//p" "$2"; } # field NAME PATCH
@@ -43,54 +41,69 @@ program() { # program PATCH: the test program's path
     echo "build/${flavour:-double}/tests/$test"
 }
 
-build() { make --no-print-directory -j2 "$@" >"$work/build.log" 2>&1; }
-
-fault() { # fault PATCH, in the copied tree
-    local patch=$1 name fault test
+fault() { # fault PATCH, in a copy of the built tree
+    local patch=$1 name fault test tree
     name=$(basename "$patch" .patch) fault=$(field Fault "$patch") test=$(program "$patch")
+    tree=$(mktemp -d "$WORK/XXXXXX")
     if [ -z "$fault" ] || [ "$(basename "$test")" = tests ]; then
         report FAILED "$name: wants a line \"Fault: ...\" and a line \"Test: ...\" on top"
-    elif ! patch -p1 -F0 --no-backup-if-mismatch --dry-run <"$patch" >"$work/patch.log" 2>&1; then
-        report FAILED "$name: the patch no longer applies" "$work/patch.log"
+    elif ! cp -Rp "$WORK/tree/." "$tree" || ! cd "$tree"; then
+        report FAILED "$name: no room for a copy"
+    elif ! patch -p1 -F0 <"$patch" >log 2>&1; then
+        report FAILED "$name: the patch no longer applies" log
+    elif ! make --no-print-directory "$test" >log 2>&1; then
+        report FAILED "$name: does not build" log
+    elif ! tests/run.sh "$test" >log 2>&1; then
+        report ok "$name: $fault"
+    elif grep -q 'failed, .* skipped$' log; then
+        report skipped "$name: $(basename "$test") skipped something and did not notice: $fault"
     else
-        patch -p1 -F0 <"$patch" >/dev/null
-        if ! build "$test"; then
-            report FAILED "$name: does not build" "$work/build.log"
-        elif tests/run.sh "$test" >"$work/test.log" 2>&1; then
-            report FAILED "$name: $(basename "$test") did not notice: $fault" "$work/test.log"
-        else
-            report ok "$name: $fault"
-        fi
-        patch -p1 -R <"$patch" >/dev/null
+        report FAILED "$name: $(basename "$test") did not notice: $fault" log
     fi
+    rm -rf "$tree"
 }
 
-patches=(tests/faults/*.patch)
-if [ ! -f "${patches[0]}" ]; then
-    echo 'tests/faults has no patches'
+if [ "${1:-}" = --one ]; then
+    fault "$2"
+    exit 0
+fi
+
+# shellcheck disable=SC2206 # the pattern is meant to be one
+case ${1:-} in
+'' | *[!0-9]*) patches=("$PWD"/tests/faults/${1:-*}.patch) count=${#patches[@]} ;;
+*) patches=("$PWD"/tests/faults/*.patch) count=$1 ;;
+esac
+if [ ! -f "${patches[0]}" ] || ((count == 0)); then
+    echo "tests/faults: no such patch: ${1:-*}"
     echo '0 passed, 1 failed'
     exit 1
 fi
-total=${#patches[@]} count=${1:-${#patches[@]}} chosen=()
+total=${#patches[@]} chosen=() tests=()
 ((count > total)) && count=$total
 for ((i = 0; i < count; i++)); do
-    chosen+=("${patches[i * total / count]}")
-done
-
-cp -R Makefile src tests tools examples "$work"
-cd "$work" || exit 1
-tests=()
-for patch in "${chosen[@]}"; do
+    patch=${patches[(2 * i + 1) * total / (2 * count)]}
+    chosen+=("$patch")
     tests+=("$(program "$patch")")
 done
 mapfile -t tests < <(printf '%s\n' "${tests[@]}" | grep -v '/tests/$' | sort -u)
-if ! build "${tests[@]}" || ! tests/run.sh "${tests[@]}" >"$work/build.log" 2>&1; then
-    report FAILED "without any fault: ${tests[*]}" "$work/build.log"
+
+WORK=$(mktemp -d)
+export WORK
+trap 'rm -rf "$WORK"' EXIT
+mkdir "$WORK/tree"
+cp -Rp Makefile src tests tools examples "$WORK/tree"
+cd "$WORK/tree" || exit 1
+if ! { make --no-print-directory -j"${JOBS:-2}" "${tests[@]}" && tests/run.sh "${tests[@]}"; } >"$WORK/log" 2>&1; then
+    report FAILED "without any fault: ${tests[*]}" "$WORK/log"
 else
     report ok 'without any fault'
-    for patch in "${chosen[@]}"; do
-        fault "$patch"
-    done
+    printf '%s\0' "${chosen[@]}" | xargs -0 -n 1 -P "${JOBS:-2}" tests/faults.sh --one
 fi
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+awk -v started="$count" '
+    { n[$1]++ }
+    END {
+        if (n["ok"] && NR < started + 1)
+            n["FAILED"] += started + 1 - NR
+        printf "%d passed, %d failed%s\n", n["ok"], n["FAILED"], n["skipped"] ? ", " n["skipped"] " skipped" : ""
+        exit n["FAILED"] > 0
+    }' "$WORK/results"
