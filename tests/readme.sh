@@ -162,7 +162,7 @@ PAGE
 
 passed=0 failed=0 skipped=0
 mkdir "$work/tree"
-tar -cf - --exclude=./.git --exclude=./build/check --exclude=./build/clang . | tar -xf - -C "$work/tree"
+tar -cf - --exclude=./.git --exclude=./build/check --exclude=./build/clang --exclude=./build/demo . | tar -xf - -C "$work/tree"
 if [ "${1:-}" = --self-test ]; then
     self_test
     exit
