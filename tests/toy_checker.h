@@ -226,9 +226,9 @@ static bool checker_word(const cfg *g, const char *name, int16_t *m, int from)
         m[C_PLURAL] = (int16_t)(form > 3 ? 0 : form % 2);
         return m[C_PLURAL] || !has_special || (form > 3) == vowel;
     } else if (!strcmp(name, "Etre") || name[0] == 'V') {
-        static const char letters[V_CLASSES] = { [V_PLAIN] = 'i', [V_OBJECT] = 't', [V_GIVE] = 'd', [V_THAT] = 'c' };
+        static const char letters[V_FRAMES] = { [V_PLAIN] = 'i', [V_OBJECT] = 't', [V_GIVE] = 'd', [V_THAT] = 'c' };
         m[C_PERSON] = (int16_t)(way % 4);
-        return name[0] == 'E' || letters[toy_verbs[way / 4].class] == name[1];
+        return name[0] == 'E' || letters[toy_verbs[way / 4].frame] == name[1];
     } else if (!strcmp(name, "Pron")) {
         static const int16_t persons[] = { 0, 0, 1, 1, 2, 3, 3 }, feminine[] = { -1, -1, 0, 1, -1, 0, 1 };
         m[C_PERSON] = persons[way];

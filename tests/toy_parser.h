@@ -71,10 +71,10 @@ static int parser_noun(const char *word, int way)
     return -1;
 }
 
-static int parser_verb(const char *word, toy_verb_class class, int way)
+static int parser_verb(const char *word, toy_frame frame, int way)
 {
     for (int i = 0; i < 2 * toy_verb_count; i++)
-        if (toy_verbs[i / 2].class == class && !strcmp(word, toy_verbs[i / 2].english[i % 2]) && !way--)
+        if (toy_verbs[i / 2].frame == frame && !strcmp(word, toy_verbs[i / 2].english[i % 2]) && !way--)
             return i;
     return -1;
 }
@@ -187,8 +187,10 @@ static bool parser_subject(const int16_t *np, const int16_t *vp)
     if (np[M_NOUN] >= 0 || toy_pronouns[np[M_PRONOUN]].person == 3)
         return true;
     bool reflexive = vp[M_OBJECT] >= 0 && toy_pronouns[vp[M_OBJECT]].person == 1;
-    const toy_adjective *a = vp[M_VERB] < 0 ? &toy_adjectives[vp[M_ADJECTIVE]] : NULL;
-    return !reflexive && !(a && strcmp(a->french[0][0], a->french[1][0])); /* whose gender nobody knows */
+    if (vp[M_VERB] >= 0)
+        return !reflexive && toy_verbs[vp[M_VERB]].french[0];
+    const toy_adjective *a = &toy_adjectives[vp[M_ADJECTIVE]];
+    return !strcmp(a->french[0][0], a->french[1][0]); /* nobody knows the speaker's gender */
 }
 
 static bool parser_mark_an(const cfg *g, const cfg_node *node, int16_t *m)
@@ -280,7 +282,7 @@ static bool parser_mark_vp(const cfg *g, const cfg_node *node, int16_t *m)
     m[M_NEGATION] = (int16_t)(leaf ? NEG_NONE : first[M_NEGATION]);
     const toy_verb *v = &toy_verbs[m[M_VERB]];
     const int16_t *object = !gap && node->count > 1 ? cfg_marks(g, node->children[1]) : NULL;
-    const int16_t *recipient = v->class == V_GIVE ? cfg_marks(g, node->children[node->count - 1]) : NULL;
+    const int16_t *recipient = v->frame == V_GIVE ? cfg_marks(g, node->children[node->count - 1]) : NULL;
     if (object && object[M_NOUN] < 0)
         m[M_OBJECT] = object[M_PRONOUN];
     else if (recipient && recipient[M_NOUN] < 0)
@@ -449,7 +451,7 @@ static int parser_clause(parser_walk *w, int subject, int vp, toy_gap gap, int h
                        .next = -1 };
     if (m[M_VERB] < 0)
         return index;
-    bool give = toy_verbs[m[M_VERB]].class == V_GIVE;
+    bool give = toy_verbs[m[M_VERB]].frame == V_GIVE;
     if (gap != GAP_OBJECT && n->count > 1)
         c->object = parser_np(w, n->children[1], parser_from(w->g, n, 1, from));
     if (give)

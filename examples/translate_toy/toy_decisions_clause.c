@@ -187,13 +187,13 @@ static void verb_sense(decisions *all, int index)
             decision_compete(all, &d, toy_verbs[i].french[person]);
     if (!d.competitor_count)
         return;
-    if (verb->class == V_THAT) {
+    if (verb->frame == V_THAT) {
         governor = g->english->clause[index].that;
     } else {
-        int np = verb->class == V_OBJECT ? c->object : c->subject;
+        int np = verb->frame == V_OBJECT ? c->object : c->subject;
         bool anaphoric = g->tree->np[np].noun < 0 && g->tree->np[np].antecedent >= 0;
         governor = g->english->np[anaphoric ? g->tree->np[np].antecedent : np].noun;
-        decision_target(&d, verb->class == V_PLAIN ? g->french->np[np].noun : -1);
+        decision_target(&d, verb->frame == V_PLAIN ? g->french->np[np].noun : -1);
     }
     d.distance = (int16_t)(at > governor ? at - governor : governor - at);
     decision_source(&d, governor);

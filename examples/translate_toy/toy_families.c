@@ -12,21 +12,21 @@ static const struct {
 
 /* clang-format off */
 static const toy_style styles[BUCKETS] = {
-    /* kinds: simple but and that question; classes: plain object give - be;
+    /* kinds: simple but and that question; frames: plain object give - be;
      * mods: none, preposition, subject relative, object relative, the same without "that" */
-    { .kinds = { 90, 0, 0, 0, 10 }, .classes = { 55, 30, 0, 0, 15 }, .mods = { 1 }, .inner_mods = { 1 },
+    { .kinds = { 90, 0, 0, 0, 10 }, .frames = { 55, 30, 0, 0, 15 }, .mods = { 1 }, .inner_mods = { 1 },
       .pronoun = 30, .that_pronoun = 56, .object_pronoun = 50, .pre = 35, .post = 60, .negation = 25, .homonym = 100, .opposite = 50,
       .flat = true },
-    { .kinds = { 48, 8, 8, 27, 9 }, .classes = { 24, 46, 16, 0, 28 }, .mods = { 60, 18, 8, 8, 6 }, .inner_mods = { 1 },
+    { .kinds = { 48, 8, 8, 27, 9 }, .frames = { 24, 46, 16, 0, 28 }, .mods = { 60, 18, 8, 8, 6 }, .inner_mods = { 1 },
       .pronoun = 30, .that_pronoun = 56, .object_pronoun = 25, .pre = 22, .post = 20, .owner = 14, .negation = 25, .homonym = 130,
       .opposite = 50 },
-    { .kinds = { 26, 16, 36, 18, 7 }, .classes = { 20, 46, 20, 0, 28 }, .mods = { 45, 24, 11, 11, 9 },
+    { .kinds = { 26, 16, 36, 18, 7 }, .frames = { 20, 46, 20, 0, 28 }, .mods = { 45, 24, 11, 11, 9 },
       .inner_mods = { 80, 8, 4, 4, 4 }, .pronoun = 24, .that_pronoun = 56, .object_pronoun = 20, .pre = 28, .post = 22, .owner = 14,
       .negation = 22, .homonym = 205, .opposite = 50 },
-    { .kinds = { 26, 17, 40, 15, 5 }, .classes = { 16, 46, 24, 0, 28 }, .mods = { 30, 28, 14, 16, 12 },
+    { .kinds = { 26, 17, 40, 15, 5 }, .frames = { 16, 46, 24, 0, 28 }, .mods = { 30, 28, 14, 16, 12 },
       .inner_mods = { 60, 20, 7, 7, 6 }, .pronoun = 18, .that_pronoun = 56, .object_pronoun = 18, .pre = 32, .post = 28, .owner = 14,
       .negation = 22, .homonym = 205, .opposite = 50 },
-    { .kinds = { 35, 20, 34, 6, 5 }, .classes = { 12, 46, 26, 0, 28 }, .mods = { 16, 34, 16, 20, 14 },
+    { .kinds = { 35, 20, 34, 6, 5 }, .frames = { 12, 46, 26, 0, 28 }, .mods = { 16, 34, 16, 20, 14 },
       .inner_mods = { 40, 30, 10, 11, 9 }, .pronoun = 12, .that_pronoun = 56, .object_pronoun = 15, .pre = 38, .post = 32, .owner = 14,
       .negation = 22, .homonym = 205, .opposite = 50 },
 };
@@ -72,6 +72,7 @@ static toy_family by_length(toy_split split, int64_t n)
     int lengths = buckets[bucket].longest - buckets[bucket].shortest + 1;
     int length = buckets[bucket].shortest + (int)(rank % lengths);
     toy_family f = of_length(length, length);
+    f.run = split == TOY_TRAIN ? 512 : 4096; /* of these splits' strings there are fewer */
     f.turn = rank / lengths;
     f.turns = twenties * (2 + buckets[0].share); /* two of its own at most, and those that step in for short ones */
     return f;
@@ -84,6 +85,7 @@ bool toy_family_longer(toy_split split, toy_family *family)
     int64_t twenties = toy_split_size(split) / 20 + 1;
     toy_family longer = of_length(buckets[1].shortest, buckets[1].shortest);
     longer.held_out_pair = family->held_out_pair;
+    longer.run = split == TOY_TRAIN ? 512 : 4096;
     longer.turn = twenties * 2 + family->turn;
     longer.turns = twenties * (2 + buckets[0].share);
     *family = longer;
@@ -104,7 +106,7 @@ static toy_family by_structure(int64_t n)
     toy_style *s = &f.style;
     if (f.structures == STRUCT_RELATIVE) {
         *s = (toy_style){ .kinds = { 1 },
-                          .classes = { 20, 30, 30, 0, 30 },
+                          .frames = { 20, 30, 30, 0, 30 },
                           .mods = { 30, 0, 0, 50, 40 },
                           .inner_mods = { 1 },
                           .pronoun = 20,
@@ -119,7 +121,7 @@ static toy_family by_structure(int64_t n)
         s->mods[MOD_NONE] = 60;
     } else if (f.structures == STRUCT_ATTRACTORS) {
         *s = (toy_style){ .kinds = { 1 },
-                          .classes = { 12, 30, 12, 0, 60 },
+                          .frames = { 12, 30, 12, 0, 60 },
                           .mods = { 5, 50, 15, 15, 15 },
                           .inner_mods = { 40, 40, 5, 10, 5 },
                           .pronoun = 2,
@@ -175,7 +177,7 @@ static toy_family by_attractors(int64_t n)
     f.run = 1 << 15;
     f.style = (toy_style){ .longest = f.far + 7,
                            .kinds = { 1 },
-                           .classes = { 30, 40, 20, 0, 15 },
+                           .frames = { 30, 40, 20, 0, 15 },
                            .mods = { 0, 34, 22, 24, 20 },
                            .inner_mods = { 40, 40, 7, 7, 6 },
                            .object_pronoun = 5,
@@ -196,7 +198,7 @@ static toy_family by_attractors(int64_t n)
     }
     if (attractors == 3) {
         f.style.mods[MOD_SUBJECT_RC] = 60;
-        f.style.classes[V_GIVE] = 60;
+        f.style.frames[V_GIVE] = 60;
     }
     return f;
 }
@@ -217,7 +219,7 @@ static toy_family by_sense(int64_t n)
                      .longest = 14,
                      .sense = row,
                      .cue_held_out = n % 2 };
-    f.run = 1 << 13;
+    f.run = 1 << 14;
     f.style.longest = 14;
     f.style.sense = row + 1;
     f.style.homonym = 3000;
@@ -249,7 +251,7 @@ static toy_family by_pair(int64_t n)
 
 static const toy_style probe_style = { .longest = 13,
                                        .kinds = { 40, 20, 20, 10, 10 },
-                                       .classes = { 25, 45, 15, 0, 25 },
+                                       .frames = { 25, 45, 15, 0, 25 },
                                        .mods = { 50, 20, 10, 10, 10 },
                                        .inner_mods = { 1 },
                                        .pronoun = 20,

@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-enum { BE = V_CLASSES };
+enum { BE = V_FRAMES };
 
 /* ---- clauses ------------------------------------------------------------------------------------------------------ */
 
@@ -29,30 +29,44 @@ static const toy_clause empty_clause = {
     .subject = -1, .head = -1, .verb = -1, .predicate = -1, .object = -1, .recipient = -1, .content = -1, .next = -1
 };
 
-/* Weights of the verbs of a class that take the clause's subject, and its object if there is one already. First persons
- * take all verbs alike, so that every form is seen. */
-static bool weigh_verbs(const drawing *d, const toy_clause *clause, toy_verb_class class, int *weights)
+/* What a clause asks of its verb: kinds of its subject, and of its object if there is one already. */
+typedef struct {
+    toy_frame frame;
+    uint32_t subjects, objects;
+    bool speaker;
+} verb_slot;
+
+static verb_slot slot_of(const drawing *d, const toy_clause *clause, toy_frame frame)
 {
-    uint32_t subjects = grammar_kinds(d, clause->subject);
-    uint32_t objects = clause->object >= 0 ? grammar_kinds(d, clause->object) : 0;
-    bool alike = grammar_first_person(d, clause);
-    bool any = false;
-    for (int i = 0; i < toy_verb_count; i++) {
-        const toy_verb *v = &toy_verbs[i];
-        bool fits = v->class == class && (v->subjects & subjects) && (!objects || (v->objects & objects)) &&
-                    !d->verb_used[i] && !(alike && !v->french[0]);
-        weights[i] = !fits ? 0 : alike ? 100 : grammar_weight(d, v->rank);
-        if (v->twin && d->style->run)
-            weights[i] = weights[i] * d->style->run / 100;
-        any = any || fits;
-    }
-    return any;
+    return (verb_slot){ frame, grammar_kinds(d, clause->subject),
+                        clause->object >= 0 ? grammar_kinds(d, clause->object) : 0, grammar_first_person(d, clause) };
 }
 
-static int draw_verb(drawing *d, const toy_clause *clause, toy_verb_class class)
+static bool fits(const drawing *d, verb_slot s, int verb)
 {
+    const toy_verb *v = &toy_verbs[verb];
+    return v->frame == s.frame && (v->subjects & s.subjects) && (!s.objects || (v->objects & s.objects)) &&
+           !d->verb_used[verb] && !(s.speaker && !v->french[0]);
+}
+
+static bool any_verb(const drawing *d, verb_slot s)
+{
+    for (int i = 0; i < toy_verb_count; i++)
+        if (fits(d, s, i))
+            return true;
+    return false;
+}
+
+/* First persons take all verbs alike, so that every form is seen. */
+static int draw_verb(drawing *d, const toy_clause *clause, toy_frame frame)
+{
+    verb_slot s = slot_of(d, clause, frame);
     int weights[WORDS];
-    weigh_verbs(d, clause, class, weights);
+    for (int i = 0; i < toy_verb_count; i++) {
+        weights[i] = !fits(d, s, i) ? 0 : s.speaker ? 100 : grammar_weight(d, toy_verbs[i].rank);
+        if (toy_verbs[i].twin && d->style->run)
+            weights[i] = weights[i] * d->style->run / 100;
+    }
     int verb = toy_dice_choose(d->dice, weights, toy_verb_count);
     for (int i = 0; verb >= 0 && i < toy_verb_count; i++)
         d->verb_used[i] = d->verb_used[i] || !strcmp(toy_verbs[i].english[0], toy_verbs[verb].english[0]);
@@ -72,7 +86,7 @@ static void draw_negation(drawing *d, toy_clause *clause, bool be)
 /* One token is paid. */
 static bool draw_object(drawing *d, toy_clause *clause, int depth)
 {
-    bool pronoun = toy_verbs[clause->verb].class == V_OBJECT && (toy_verbs[clause->verb].objects & K_PERSON);
+    bool pronoun = toy_verbs[clause->verb].frame == V_OBJECT && (toy_verbs[clause->verb].objects & K_PERSON);
     grammar_slot s = { .kinds = toy_verbs[clause->verb].objects,
                        .depth = depth,
                        .no_indefinite = clause->negation != NEG_NONE };
@@ -102,15 +116,15 @@ static bool draw_recipient(drawing *d, toy_clause *clause, int depth)
 }
 
 /* "... and sees it" needs something seen before; first persons have forms of their own that should be seen. */
-static void adjust_classes(const drawing *d, const toy_clause *clause, int *weights)
+static void adjust_frames(const drawing *d, const toy_clause *clause, int *weights)
 {
-    static const int favours[V_CLASSES + 1] = { [V_PLAIN] = 48, [V_OBJECT] = 4, [V_GIVE] = 5, [BE] = 130 };
+    static const int favours[V_FRAMES + 1] = { [V_PLAIN] = 48, [V_OBJECT] = 4, [V_GIVE] = 5, [BE] = 130 };
     bool root = clause == d->tree->clause;
-    for (int class = 0; class <= V_CLASSES; class ++) {
-        bool barred = root && ((d->style->root_be && class != BE) ||
-                               (d->tree->kind == TREE_AND && class != V_OBJECT && class != V_GIVE));
-        int favour = !grammar_first_person(d, clause) ? 1 : favours[class];
-        weights[class] = barred ? 0 : weights[class] * favour;
+    for (int frame = 0; frame <= V_FRAMES; frame++) {
+        bool barred = root && ((d->style->root_be && frame != BE) ||
+                               (d->tree->kind == TREE_AND && frame != V_OBJECT && frame != V_GIVE));
+        int favour = !grammar_first_person(d, clause) ? 1 : favours[frame];
+        weights[frame] = barred ? 0 : weights[frame] * favour;
     }
 }
 
@@ -119,26 +133,26 @@ static bool draw_vp(drawing *d, toy_clause *clause, int depth)
 {
     uint32_t subjects = grammar_kinds(d, clause->subject);
     bool objects = clause->object >= 0; /* the gap */
-    int costs[V_CLASSES + 1] = { [V_OBJECT] = objects ? 0 : 1, [V_GIVE] = objects ? 2 : 3, [BE] = 1 };
-    int weights[V_CLASSES + 1] = { 0 }, verbs[WORDS];
-    for (int class = 0; class < V_CLASSES; class ++)
-        if (costs[class] <= d->room && !(objects && class == V_PLAIN) &&
-            weigh_verbs(d, clause, (toy_verb_class) class, verbs))
-            weights[class] = d->style->classes[class];
-    weights[BE] = objects || clause->question || d->room < 1 ? 0 : d->style->classes[BE];
-    adjust_classes(d, clause, weights);
-    int class = toy_dice_choose(d->dice, weights, V_CLASSES + 1);
-    if (class < 0)
+    int costs[V_FRAMES + 1] = { [V_OBJECT] = objects ? 0 : 1, [V_GIVE] = objects ? 2 : 3, [BE] = 1 };
+    int weights[V_FRAMES + 1] = { 0 };
+    for (int frame = 0; frame < V_FRAMES; frame++)
+        if (costs[frame] <= d->room && !(objects && frame == V_PLAIN) &&
+            any_verb(d, slot_of(d, clause, (toy_frame)frame)))
+            weights[frame] = d->style->frames[frame];
+    weights[BE] = objects || clause->question || d->room < 1 ? 0 : d->style->frames[BE];
+    adjust_frames(d, clause, weights);
+    int frame = toy_dice_choose(d->dice, weights, V_FRAMES + 1);
+    if (frame < 0)
         return false;
-    d->room -= costs[class];
-    draw_negation(d, clause, class == BE);
-    if (class == BE)
+    d->room -= costs[frame];
+    draw_negation(d, clause, frame == BE);
+    if (frame == BE)
         return (clause->predicate =
                     grammar_adjective(d, subjects, grammar_first_person(d, clause) ? SPEAKER : PREDICATE)) >= 0;
-    clause->verb = draw_verb(d, clause, (toy_verb_class) class);
-    if (class != V_PLAIN && !objects && !draw_object(d, clause, depth))
+    clause->verb = draw_verb(d, clause, (toy_frame)frame);
+    if (frame != V_PLAIN && !objects && !draw_object(d, clause, depth))
         return false;
-    return class != V_GIVE || draw_recipient(d, clause, depth);
+    return frame != V_GIVE || draw_recipient(d, clause, depth);
 }
 
 /* A clause from what is known of it: gap and head, or nothing. Its noun phrases are at this depth; one token of the
@@ -202,7 +216,7 @@ static bool draw_but(drawing *d)
 /* "... and gives it to the boy". */
 static bool draw_and(drawing *d)
 {
-    static const int weights[V_CLASSES] = { [V_OBJECT] = 60, [V_GIVE] = 40 };
+    static const int weights[V_FRAMES] = { [V_OBJECT] = 60, [V_GIVE] = 40 };
     toy_clause *first = &d->tree->clause[d->tree->root];
     int index = new_clause(d, empty_clause);
     if (index < 0)
@@ -212,12 +226,12 @@ static bool draw_and(drawing *d)
     c->subject = first->subject;
     if ((c->object = grammar_object_anaphor(d, c, d->tree->np_count)) < 0)
         return false;
-    toy_verb_class class = (toy_verb_class)toy_dice_choose(d->dice, weights, V_CLASSES);
-    c->verb = draw_verb(d, c, class);
+    toy_frame frame = (toy_frame)toy_dice_choose(d->dice, weights, V_FRAMES);
+    c->verb = draw_verb(d, c, frame);
     if (c->verb < 0)
         return false;
-    d->room -= class == V_GIVE ? 2 : 0;
-    return class != V_GIVE || (d->room >= 0 && draw_recipient(d, c, 1));
+    d->room -= frame == V_GIVE ? 2 : 0;
+    return frame != V_GIVE || (d->room >= 0 && draw_recipient(d, c, 1));
 }
 
 bool toy_tree_draw(toy_tree *tree, toy_dice *dice, const toy_style *style)

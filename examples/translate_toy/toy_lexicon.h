@@ -67,14 +67,14 @@ typedef struct {
     int rank;
 } toy_adjective;
 
-typedef enum { V_PLAIN, V_OBJECT, V_GIVE, V_THAT, V_CLASSES } toy_verb_class;
+typedef enum { V_PLAIN, V_OBJECT, V_GIVE, V_THAT, V_FRAMES } toy_frame;
 typedef struct {
     const char *english[2]; /* base, third person singular */
     const char *french[4];  /* je, il, nous, ils; NULL: not used with je and nous */
-    toy_verb_class class;
+    toy_frame frame;
     uint32_t subjects, objects;
     int rank;
-    int twin; /* as for nouns, within a class */
+    int twin; /* as for nouns, within a frame */
 } toy_verb;
 
 enum { DET_THE, DET_A, DET_SOME, DET_THIS, DET_MY, DET_OUR, DET_HIS, DET_HER, DET_WORDS, DET_OWNER = DET_WORDS };

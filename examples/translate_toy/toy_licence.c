@@ -124,14 +124,16 @@ static bool person_fits(const toy_tree *tree, int np, uint32_t kinds)
     return !p || p->noun >= 0 || p->antecedent >= 0 || p->pronoun == PRON_THEY || (kinds & K_PERSON);
 }
 
-/* "i am tired" hides the speaker's gender, "i am sad" does not need it. */
-static bool hides_gender(const toy_tree *tree, const toy_clause *c)
+/* "i am tired" hides the speaker's gender, "i am sad" does not need it. Some verbs are not used with "i" and "we". */
+static bool speaker_fits(const toy_tree *tree, const toy_clause *c)
 {
     const toy_np *subject = &tree->np[c->subject];
-    if (c->verb >= 0 || subject->noun >= 0 || toy_pronouns[subject->pronoun].person == 3)
-        return false;
+    if (subject->noun >= 0 || toy_pronouns[subject->pronoun].person == 3)
+        return true;
+    if (c->verb >= 0)
+        return toy_verbs[c->verb].french[0];
     const toy_adjective *a = &toy_adjectives[c->predicate];
-    return strcmp(a->french[0][subject->plural], a->french[1][subject->plural]) != 0;
+    return !strcmp(a->french[0][0], a->french[1][0]);
 }
 
 bool toy_licensed(const toy_tree *tree)
@@ -144,7 +146,7 @@ bool toy_licensed(const toy_tree *tree)
     for (int i = 0; i < tree->clause_count; i++) {
         const toy_clause *c = &tree->clause[i];
         uint32_t subjects = c->verb < 0 ? toy_adjectives[c->predicate].kinds : toy_verbs[c->verb].subjects;
-        if (hides_gender(tree, c) || !person_fits(tree, c->subject, subjects) ||
+        if (!speaker_fits(tree, c) || !person_fits(tree, c->subject, subjects) ||
             (c->verb >= 0 && !person_fits(tree, c->object, toy_verbs[c->verb].objects)))
             return false;
     }

@@ -202,7 +202,7 @@ static bool change_verb(search *s, toy_tree *to, int *verb)
     int old = *verb;
     for (int row = 0; old >= 0 && row < toy_verb_count; row++) {
         *verb = row;
-        if (row != old && toy_verbs[row].class == toy_verbs[old].class && accept(s, to))
+        if (row != old && toy_verbs[row].frame == toy_verbs[old].frame && accept(s, to))
             return true;
     }
     *verb = old;

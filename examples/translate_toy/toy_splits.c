@@ -112,30 +112,30 @@ static bool find(uint64_t seed, toy_split split, toy_family family, candidate *c
 static bool find_probe(int64_t n, candidate *c)
 {
     static const int64_t chosen[] = {
-        2789516, /* she shows the ring to the king . */
-        172619,  /* these men show our books to her . */
-        1543970, /* a boy 's queen does not see him . */
-        1523498, /* my child thinks that his sisters never follow me . */
-        1131825, /* the fish hears some big muddy rivers . */
-        599208,  /* some beautiful cars that she buys fall . */
-        1267628, /* my letters near the teacher are green . */
-        1463537, /* the heavy knives the birds find fall . */
-        2951397, /* his sheep that the cats love wait . */
-        2474914, /* her sheep this tired friend buys waits . */
-        1326881, /* her big boat is slow but it arrives . */
-        1180518, /* our match near a mouse falls but it swims . */
-        2817613, /* i never light the new match and see it . */
-        900713,  /* his letter burns but some slow bats see it . */
-        1423013, /* an old man 's slow boat arrives . */
-        290338,  /* the beautiful friend 's new eggs are white . */
-        191037,  /* the bank near a woman 's houses is wet . */
-        2378138, /* my old friend knows the new banks . */
-        316390,  /* the muddy springs near these heavy books flow . */
-        1089865, /* we show the heavy spring to him . */
-        1033755, /* the children win the match but the bats find it . */
-        1514229, /* he knows that the rings fall . */
-        780607,  /* his kings ' small machine runs . */
-        2536754, /* does my beautiful picture in my church burn ? */
+        1479114, /* he gives an old letter to the men . */
+        848613,  /* he finds the prizes we give to her . */
+        1392808, /* the men say that the woman does not follow him . */
+        1858114, /* the child 's slow dog never follows him . */
+        54532,   /* some beautiful bats see the book that is small . */
+        2909457, /* her sheep near the coats sleep . */
+        18786,   /* his sisters the sheep follows are beautiful . */
+        2608603, /* the sheep never see his small cows . */
+        2469660, /* this old bag falls but it is red . */
+        238422,  /* this woman breaks the bat but it is green . */
+        1950578, /* her doctor 's machine is black but it falls . */
+        1273957, /* a sister never buys my apple and sees it . */
+        1230277, /* the man buys the sheep and shows it to the boy . */
+        1215557, /* the old man buys my beautiful springs . */
+        202761,  /* our new friend 's white keys are black . */
+        1923020, /* the old bank that the woman never loves burns . */
+        2811645, /* the bank that my teachers see is never wet . */
+        1431386, /* the good matches these children see begin . */
+        1582055, /* his matches the boys find never fall . */
+        1320875, /* he knows that a slow girl is old . */
+        1206949, /* he knows the small mother but she sleeps . */
+        482474,  /* his machines near the beautiful river run . */
+        1246451, /* the bat sees his wooden church . */
+        970726,  /* does she know the woman 's friends ? */
     };
     enum { BITS = 32 };
     toy_family family = toy_probe_family();

@@ -76,21 +76,21 @@ typedef struct {
 typedef struct {
     int longest; /* English tokens */
     int kinds[TREE_KINDS];
-    int classes[V_CLASSES + 1]; /* V_PLAIN, V_OBJECT, V_GIVE, unused, "be" */
-    int mods[MODS];             /* of noun phrases at depth 0 */
-    int inner_mods[MODS];       /* at depth 1 */
-    int pronoun;                /* % of subjects */
-    int that_pronoun;           /* % of subjects around a that-clause */
-    int object_pronoun;         /* % of objects */
-    int pre, post;              /* % of noun phrases with such an adjective */
-    int owner;                  /* % with a possessor */
-    int owner_depth;            /* % of possessors with a possessor */
-    int negation;               /* % of clauses */
-    int homonym;                /* a homonym's share of its weight, % */
-    int opposite;               /* % of noun phrases whose number is not the first one's */
-    int question_that;          /* % of questions with a that-clause */
-    int other_gender;           /* weight of nouns whose gender is not the first one's, %; 0: 100 */
-    int invariant;              /* share of "sheep" and "fish", and of "run"; 0: 100 */
+    int frames[V_FRAMES + 1]; /* V_PLAIN, V_OBJECT, V_GIVE, unused, "be" */
+    int mods[MODS];           /* of noun phrases at depth 0 */
+    int inner_mods[MODS];     /* at depth 1 */
+    int pronoun;              /* % of subjects */
+    int that_pronoun;         /* % of subjects around a that-clause */
+    int object_pronoun;       /* % of objects */
+    int pre, post;            /* % of noun phrases with such an adjective */
+    int owner;                /* % with a possessor */
+    int owner_depth;          /* % of possessors with a possessor */
+    int negation;             /* % of clauses */
+    int homonym;              /* a homonym's share of its weight, % */
+    int opposite;             /* % of noun phrases whose number is not the first one's */
+    int question_that;        /* % of questions with a that-clause */
+    int other_gender;         /* weight of nouns whose gender is not the first one's, %; 0: 100 */
+    int invariant;            /* share of "sheep" and "fish", and of "run"; 0: 100 */
     int run;
     bool flat;    /* all words alike, no Zipf */
     bool root_be; /* the main verb is "be" */
