@@ -80,7 +80,7 @@ static void test_text(void **state)
     assert_int_equal(toy_text(&s, false, room, length + 1), length);
 }
 
-/* ---- gold --------------------------------------------------------------------------------------------------------- */
+/* ---- gold -------------------------------------------------------------------------------------------------------- */
 
 static void check_links(const toy_sentence *s)
 {
@@ -277,7 +277,7 @@ static void test_stats(void **state)
     free(text);
 }
 
-/* ---- dice --------------------------------------------------------------------------------------------------------- */
+/* ---- dice -------------------------------------------------------------------------------------------------------- */
 
 /* Weights 1 : 2 : 5, three times in a row: the shares come out, and of all cells each outcome is kept once. */
 static void test_dice(void **state)

@@ -26,7 +26,7 @@ static bool french_right(cfg *checker, const char *line)
     return right;
 }
 
-/* ---- pairs written by hand ---------------------------------------------------------------------------------------- */
+/* ---- pairs written by hand --------------------------------------------------------------------------------------- */
 
 static bool has_decision(const toy_sentence *s, const char *code)
 {
@@ -78,7 +78,7 @@ static void test_golden(void **state)
     cfg_free(checker);
 }
 
-/* ---- the checker and the parser can fail -------------------------------------------------------------------------- */
+/* ---- the checker and the parser can fail ------------------------------------------------------------------------- */
 
 static void test_corruptions(void **state)
 {
@@ -180,7 +180,7 @@ static void test_ambiguity(void **state)
     cfg_free(ambiguous);
 }
 
-/* ---- the generator ------------------------------------------------------------------------------------------------ */
+/* ---- the generator ----------------------------------------------------------------------------------------------- */
 
 static void check_sentence(cfg *parser, cfg *checker, const toy_sentence *s)
 {

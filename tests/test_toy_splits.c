@@ -33,7 +33,7 @@ static toy_tree tree_of(cfg *parser, const toy_sentence *s, toy_places *places)
     return tree;
 }
 
-/* ---- no leakage --------------------------------------------------------------------------------------------------- */
+/* ---- no leakage -------------------------------------------------------------------------------------------------- */
 
 typedef struct {
     char **lines;
@@ -88,7 +88,7 @@ static void test_no_string_twice(void **state)
     assert_int_equal(repeats(&list), 0);
 }
 
-/* ---- train -------------------------------------------------------------------------------------------------------- */
+/* ---- train ------------------------------------------------------------------------------------------------------- */
 
 enum { TYPES = 1024 };
 typedef struct {
@@ -153,7 +153,7 @@ static void test_train(void **state)
     }
 }
 
-/* ---- what each split may have ------------------------------------------------------------------------------------- */
+/* ---- what each split may have ------------------------------------------------------------------------------------ */
 
 /* Cues of all homonyms: how many, and how many of them held out. */
 static int held_cues(const toy_tree *tree, const toy_places *places, int *cues)
@@ -320,7 +320,7 @@ static void test_pairs(void **state)
     assert_int_equal(phenomena[TOY_ANAPHOR] + phenomena[TOY_CL_ANTE], end / 2 / 6);
 }
 
-/* ---- pinned bytes ------------------------------------------------------------------------------------------------- */
+/* ---- pinned bytes ------------------------------------------------------------------------------------------------ */
 
 static uint64_t hash_bytes(uint64_t hash, const char *bytes, size_t count)
 {

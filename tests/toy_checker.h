@@ -72,7 +72,7 @@ static const char *const checker_rules[] = {
  * whether a bare noun phrase begins with an adjective; the row of a determiner; a relative clause for the head. */
 enum { C_WAY, C_FEMININE, C_PLURAL, C_PERSON, C_ADJECTIVE, C_DET, C_CLITIC, C_RELATIVE };
 
-/* ---- words -------------------------------------------------------------------------------------------------------- */
+/* ---- words ------------------------------------------------------------------------------------------------------- */
 
 static bool checker_vowel(const char *word)
 {
@@ -244,7 +244,7 @@ static bool checker_word(const cfg *g, const char *name, int16_t *m, int from)
     return true;
 }
 
-/* ---- phrases ------------------------------------------------------------------------------------------------------ */
+/* ---- phrases ----------------------------------------------------------------------------------------------------- */
 
 static bool checker_same(const int16_t *a, const int16_t *b)
 {

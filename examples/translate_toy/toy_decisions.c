@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- building one ------------------------------------------------------------------------------------------------- */
+/* ---- building one ------------------------------------------------------------------------------------------------ */
 
 toy_decision decision_start(toy_phenomenon phenomenon, int position, const char *variant)
 {
@@ -59,7 +59,7 @@ void decision_keep(decisions *all, const toy_decision *d)
         out->decisions[out->decision_count++] = *d;
 }
 
-/* ---- determiners -------------------------------------------------------------------------------------------------- */
+/* ---- determiners ------------------------------------------------------------------------------------------------- */
 
 static bool starts_contracted(const char *word)
 {
@@ -135,7 +135,7 @@ static void plural_de(decisions *all, int index)
     decision_keep(all, &d);
 }
 
-/* ---- adjectives --------------------------------------------------------------------------------------------------- */
+/* ---- adjectives -------------------------------------------------------------------------------------------------- */
 
 void decision_compete_adjective(const decisions *all, toy_decision *d, int adjective, bool feminine, bool plural)
 {
@@ -185,7 +185,7 @@ static void adjective_order(decisions *all, int index)
     decision_keep(all, &d);
 }
 
-/* ---- nouns -------------------------------------------------------------------------------------------------------- */
+/* ---- nouns ------------------------------------------------------------------------------------------------------- */
 
 /* le cheval du roi, not le roi du cheval */
 static void genitive(decisions *all, int index)

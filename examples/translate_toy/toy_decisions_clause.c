@@ -8,7 +8,7 @@ static const toy_clause *clause_at(const decisions *all, int index)
     return &all->gold->tree->clause[index];
 }
 
-/* ---- agreement with the subject ----------------------------------------------------------------------------------- */
+/* ---- agreement with the subject ---------------------------------------------------------------------------------- */
 
 /* les chats dorment; les clés près de la table sont lourdes */
 static void number(decisions *all, int index)
@@ -109,7 +109,7 @@ static void predicate(decisions *all, int index)
     decision_keep(all, &d);
 }
 
-/* ---- negation ----------------------------------------------------------------------------------------------------- */
+/* ---- negation ---------------------------------------------------------------------------------------------------- */
 
 /* ne voit pas: neither is left out */
 static void negation(decisions *all, int index)
@@ -133,7 +133,7 @@ static void negation(decisions *all, int index)
     decision_keep(all, &pas);
 }
 
-/* ---- pronouns ----------------------------------------------------------------------------------------------------- */
+/* ---- pronouns ---------------------------------------------------------------------------------------------------- */
 
 /* le chien le voit, not le chien voit le, nor la voit */
 static void clitic(decisions *all, int index, int pronoun)
@@ -172,7 +172,7 @@ static void anaphor(decisions *all, int index)
     decision_keep(all, &d);
 }
 
-/* ---- verbs of two senses ------------------------------------------------------------------------------------------ */
+/* ---- verbs of two senses ----------------------------------------------------------------------------------------- */
 
 /* connaît le village, sait que; le garçon court, le moteur fonctionne */
 static void verb_sense(decisions *all, int index)

@@ -1,12 +1,12 @@
 /* Dice that never throw the same sentence twice.
  *
  * A split of N sentences should not repeat itself, sentence n should be a function of n alone, and short sentences are
- * few, so drawing them independently would repeat many. Arithmetic decoding does it: [0, 2^63) is cut at every choice in
- * proportion to the weights, so every derivation owns an interval as wide as its probability, and a number x in that
+ * few, so drawing them independently would repeat many. Arithmetic decoding does it: [0, 2^63) is cut at every choice
+ * in proportion to the weights, so every derivation owns an interval as wide as its probability, and a number x in that
  * interval decodes to it. [0, 2^63) is also cut into 2^bits equal cells. Sentence n owns cells of its own (through a
- * keyed permutation) and decodes a number from one. It keeps the derivation only if the interval's lower end lies in the
- * same cell: exactly one cell contains it, so a derivation is kept by at most one sentence. Frequent derivations, whose
- * interval covers many cells, are thereby held to one occurrence; for all others the test nearly always passes.
+ * keyed permutation) and decodes a number from one. It keeps the derivation only if the interval's lower end lies in
+ * the same cell: exactly one cell contains it, so a derivation is kept by at most one sentence. Frequent derivations,
+ * whose interval covers many cells, are thereby held to one occurrence; for all others the test nearly always passes.
  *
  * Once the interval is small against a cell the number is used up and further choices come from a SplitMix64 stream.
  * (Witten, Neal, Cleary: Arithmetic coding for data compression, 1987; Steele, Lea, Flood: Fast splittable pseudorandom

@@ -15,24 +15,23 @@ static const toy_style styles[BUCKETS] = {
     /* kinds: simple but and that question; frames: plain object give - be;
      * mods: none, preposition, subject relative, object relative, the same without "that" */
     { .kinds = { 90, 0, 0, 0, 10 }, .frames = { 55, 30, 0, 0, 15 }, .mods = { 1 }, .inner_mods = { 1 },
-      .pronoun = 30, .that_pronoun = 56, .object_pronoun = 50, .pre = 35, .post = 60, .negation = 25, .homonym = 100, .opposite = 50,
+      .pronoun = 30, .object_pronoun = 50, .pre = 35, .post = 60, .negation = 25, .homonym = 100,
       .flat = true },
     { .kinds = { 48, 8, 8, 27, 9 }, .frames = { 24, 46, 16, 0, 28 }, .mods = { 60, 18, 8, 8, 6 }, .inner_mods = { 1 },
-      .pronoun = 30, .that_pronoun = 56, .object_pronoun = 25, .pre = 22, .post = 20, .owner = 14, .negation = 25, .homonym = 130,
-      .opposite = 50 },
+      .pronoun = 30, .object_pronoun = 25, .pre = 22, .post = 20, .owner = 14, .negation = 25, .homonym = 130 },
     { .kinds = { 26, 16, 36, 18, 7 }, .frames = { 20, 46, 20, 0, 28 }, .mods = { 45, 24, 11, 11, 9 },
-      .inner_mods = { 80, 8, 4, 4, 4 }, .pronoun = 24, .that_pronoun = 56, .object_pronoun = 20, .pre = 28, .post = 22, .owner = 14,
-      .negation = 22, .homonym = 205, .opposite = 50 },
+      .inner_mods = { 80, 8, 4, 4, 4 }, .pronoun = 24, .object_pronoun = 20, .pre = 28, .post = 22, .owner = 14,
+      .negation = 22, .homonym = 205 },
     { .kinds = { 26, 17, 40, 15, 5 }, .frames = { 16, 46, 24, 0, 28 }, .mods = { 30, 28, 14, 16, 12 },
-      .inner_mods = { 60, 20, 7, 7, 6 }, .pronoun = 18, .that_pronoun = 56, .object_pronoun = 18, .pre = 32, .post = 28, .owner = 14,
-      .negation = 22, .homonym = 205, .opposite = 50 },
+      .inner_mods = { 60, 20, 7, 7, 6 }, .pronoun = 18, .object_pronoun = 18, .pre = 32, .post = 28, .owner = 14,
+      .negation = 22, .homonym = 205 },
     { .kinds = { 35, 20, 34, 6, 5 }, .frames = { 12, 46, 26, 0, 28 }, .mods = { 16, 34, 16, 20, 14 },
-      .inner_mods = { 40, 30, 10, 11, 9 }, .pronoun = 12, .that_pronoun = 56, .object_pronoun = 15, .pre = 38, .post = 32, .owner = 14,
-      .negation = 22, .homonym = 205, .opposite = 50 },
+      .inner_mods = { 40, 30, 10, 11, 9 }, .pronoun = 12, .object_pronoun = 15, .pre = 38, .post = 32, .owner = 14,
+      .negation = 22, .homonym = 205 },
 };
 /* clang-format on */
 
-/* ---- like train --------------------------------------------------------------------------------------------------- */
+/* ---- like train -------------------------------------------------------------------------------------------------- */
 
 static int bucket_of_length(int length)
 {
@@ -42,9 +41,17 @@ static int bucket_of_length(int length)
     return bucket;
 }
 
+static toy_style style_of(int bucket)
+{
+    toy_style style = styles[bucket];
+    style.that_pronoun = 56;
+    style.opposite = 50;
+    return style;
+}
+
 static toy_family of_length(int shortest, int longest)
 {
-    toy_family f = { .style = styles[bucket_of_length(longest)],
+    toy_family f = { .style = style_of(bucket_of_length(longest)),
                      .id = longest,
                      .shortest = shortest,
                      .longest = longest,
@@ -92,7 +99,7 @@ bool toy_family_longer(toy_split split, toy_family *family)
     return true;
 }
 
-/* ---- generalisation ----------------------------------------------------------------------------------------------- */
+/* ---- generalisation ---------------------------------------------------------------------------------------------- */
 
 static toy_family by_structure(int64_t n)
 {
@@ -133,7 +140,7 @@ static toy_family by_structure(int64_t n)
                           .homonym = 100,
                           .opposite = 80 };
     } else {
-        *s = styles[2];
+        *s = style_of(2);
         s->kinds[TREE_SIMPLE] = s->kinds[TREE_BUT] = s->kinds[TREE_AND] = s->kinds[TREE_THAT] = 0;
         s->question_that = 100;
     }
@@ -211,7 +218,7 @@ static toy_family by_sense(int64_t n)
     for (int seen = 0; row < toy_noun_count; row++)
         if (toy_nouns[row].twin && seen++ == sense)
             break;
-    toy_family f = { .style = styles[2],
+    toy_family f = { .style = style_of(2),
                      .id = 300 + (int)(n % (2 * SENSES)),
                      .turn = n / (2 * SENSES),
                      .turns = toy_split_size(TOY_TEST_SENSE) / (2 * SENSES) + 1,
@@ -292,7 +299,7 @@ toy_family toy_family_of(toy_split split, int64_t n)
     }
 }
 
-/* ---- what a family takes ------------------------------------------------------------------------------------------ */
+/* ---- what a family takes ----------------------------------------------------------------------------------------- */
 
 static bool takes_agreement(const toy_family *family, const toy_tree *tree, const toy_places *places)
 {

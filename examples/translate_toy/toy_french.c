@@ -1,8 +1,8 @@
 /* A tree in French words, with the links to the English ones.
  *
- * Words are put in order with their full forms; a word that changes before a vowel (le, ne, que, vieux, ma) carries that
- * form along, and a last pass picks it by looking at the next word. Contraction (de + le = du) joins two words into one
- * and is decided when the article is put, because the noun phrase knows what follows. */
+ * Words are put in order with their full forms; a word that changes before a vowel (le, ne, que, vieux, ma) carries
+ * that form along, and a last pass picks it by looking at the next word. Contraction (de + le = du) joins two words
+ * into one and is decided when the article is put, because the noun phrase knows what follows. */
 #include "toy_tree.h"
 
 #include <string.h>
@@ -59,7 +59,7 @@ static int put(writer *w, const char *word, const char *before_vowel, uint32_t s
     return at;
 }
 
-/* ---- noun phrases ------------------------------------------------------------------------------------------------- */
+/* ---- noun phrases ------------------------------------------------------------------------------------------------ */
 
 /* du, des, au, aux, or NULL if the article stays apart. */
 static const char *contraction(prefix_kind kind, bool feminine, bool plural, const char *next)
@@ -144,7 +144,7 @@ static void put_noun_phrase(writer *w, int index, prefix before)
     }
 }
 
-/* ---- clauses ------------------------------------------------------------------------------------------------------ */
+/* ---- clauses ----------------------------------------------------------------------------------------------------- */
 
 static void put_subject(writer *w, int index)
 {

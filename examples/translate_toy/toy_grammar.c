@@ -15,7 +15,7 @@
 
 enum { BE = V_FRAMES };
 
-/* ---- clauses ------------------------------------------------------------------------------------------------------ */
+/* ---- clauses ----------------------------------------------------------------------------------------------------- */
 
 static int new_clause(drawing *d, toy_clause clause)
 {
@@ -175,7 +175,7 @@ int grammar_clause(drawing *d, toy_clause clause, int depth)
     return c->subject >= 0 && draw_vp(d, c, depth) ? index : -1;
 }
 
-/* ---- sentences ---------------------------------------------------------------------------------------------------- */
+/* ---- sentences --------------------------------------------------------------------------------------------------- */
 
 /* "the man thinks that the cat sleeps"; a question if the tree is one. */
 static bool draw_that(drawing *d)
@@ -255,7 +255,7 @@ bool toy_tree_draw(toy_tree *tree, toy_dice *dice, const toy_style *style)
     return tree->kind != TREE_AND || draw_and(&d);
 }
 
-/* ---- features ----------------------------------------------------------------------------------------------------- */
+/* ---- features ---------------------------------------------------------------------------------------------------- */
 
 int toy_clause_person(const toy_tree *tree, const toy_clause *clause)
 {

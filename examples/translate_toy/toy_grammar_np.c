@@ -18,7 +18,7 @@ int grammar_weight(const drawing *d, int rank)
     return d->style->flat ? 100 : toy_zipf(rank);
 }
 
-/* ---- noun phrases ------------------------------------------------------------------------------------------------- */
+/* ---- noun phrases ------------------------------------------------------------------------------------------------ */
 
 static int new_np(drawing *d)
 {
@@ -178,7 +178,7 @@ int grammar_np(drawing *d, grammar_slot s)
     return index;
 }
 
-/* ---- pronouns ----------------------------------------------------------------------------------------------------- */
+/* ---- pronouns ---------------------------------------------------------------------------------------------------- */
 
 static int new_pronoun(drawing *d, int pronoun, int antecedent)
 {
@@ -218,7 +218,7 @@ int grammar_object_pronoun(drawing *d, const toy_clause *clause)
     return new_pronoun(d, toy_dice_choose(d->dice, weights, PRONOUNS), -1);
 }
 
-/* A subject "it" or "they" for one of the first nps of the tree, or "he" or "she" if there is such a person among them. */
+/* A subject "it" or "they" for one of the first nps of the tree, or "he" or "she" if there is such a person. */
 int grammar_subject_anaphor(drawing *d, int nps)
 {
     int weights[TREE_NPS + 2] = { 0 };

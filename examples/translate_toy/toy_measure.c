@@ -14,7 +14,7 @@ uint64_t toy_hash_word(uint64_t hash, const char *word)
     return hash;
 }
 
-/* ---- agreement ---------------------------------------------------------------------------------------------------- */
+/* ---- agreement --------------------------------------------------------------------------------------------------- */
 
 int toy_finite_place(const toy_tree *tree, const toy_places *places, int clause)
 {
@@ -60,7 +60,7 @@ int toy_structures(const toy_tree *tree, const toy_places *places)
     return found;
 }
 
-/* ---- pairs of words ----------------------------------------------------------------------------------------------- */
+/* ---- pairs of words ---------------------------------------------------------------------------------------------- */
 
 /* Homonyms are left out: their pairs are held out as cues. */
 int toy_held_out_pairs(const toy_tree *tree)

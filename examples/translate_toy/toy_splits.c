@@ -1,8 +1,8 @@
 /* Which sentence is number n of a split.
  *
  * Sentence n owns a run of cells of the dice (toy_dice.c) and takes the first that decodes to a sentence this split may
- * have. What a split may have is a property of the English alone: its hash here, its length, pairs of words and structures
- * in toy_families.c; so splits cannot overlap, whatever the seed. */
+ * have. What a split may have is a property of the English alone: its hash here, its length, pairs of words and
+ * structures in toy_families.c; so splits cannot overlap, whatever the seed. */
 #include "toy_tree.h"
 
 #include <string.h>
@@ -19,7 +19,7 @@ typedef struct {
     int first, count;
 } cell_range;
 
-/* Splits that only their strings' hashes keep apart own cells of their own. The others never have what train may have. */
+/* Splits that only their strings' hashes keep apart own hash cells. The others never have what train may have. */
 static const cell_range hash_cells[TOY_SPLITS] = {
     [TOY_TRAIN] = { 0, 36 },       [TOY_DEV] = { 36, 4 },         [TOY_TEST_IID] = { 40, 4 },
     [TOY_TEST_COMB] = { 0, 44 },   [TOY_TEST_STRUCT] = { 0, 44 }, [TOY_TEST_LEN] = { 0, 44 },

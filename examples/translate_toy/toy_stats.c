@@ -65,7 +65,7 @@ static void count_sentence(statistics *s, const toy_sentence *sentence)
         s->features[i] += sentence->features[i];
 }
 
-/* ---- printing ----------------------------------------------------------------------------------------------------- */
+/* ---- printing ---------------------------------------------------------------------------------------------------- */
 
 static int by_hash(const void *a, const void *b)
 {

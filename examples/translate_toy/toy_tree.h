@@ -26,7 +26,7 @@ int toy_dice_below(toy_dice *dice, int count);
 bool toy_dice_chance(toy_dice *dice, int percent);
 bool toy_dice_first(const toy_dice *dice); /* is this the derivation's own cell? */
 
-/* ---- trees (toy_grammar.c) ---------------------------------------------------------------------------------------- */
+/* ---- trees (toy_grammar.c) --------------------------------------------------------------------------------------- */
 enum { TREE_NPS = 20, TREE_CLAUSES = 12 };
 
 typedef enum { MOD_NONE, MOD_PP, MOD_SUBJECT_RC, MOD_OBJECT_RC, MOD_BARE_RC, MODS } toy_modifier;
@@ -103,7 +103,7 @@ int toy_clause_person(const toy_tree *tree, const toy_clause *clause); /* index 
 bool toy_np_feminine(const toy_tree *tree, int np); /* gender in French; a pronoun's is its antecedent's */
 bool toy_np_is_clitic(const toy_tree *tree, int np);
 
-/* ---- one reading (toy_licence.c) ---------------------------------------------------------------------------------- */
+/* ---- one reading (toy_licence.c) --------------------------------------------------------------------------------- */
 typedef enum {
     REL_ADJECTIVE,
     REL_SUBJECT,
@@ -191,7 +191,7 @@ int toy_cues(const toy_tree *tree, const toy_places *places, int np, toy_cue_wor
 
 uint64_t toy_hash_word(uint64_t hash, const char *word); /* FNV-1a, NUL included; start with 0 */
 
-/* ---- gold (toy_decisions.c, toy_arcs.c) ---------------------------------------------------------------------------- */
+/* ---- gold (toy_decisions.c, toy_arcs.c) -------------------------------------------------------------------------- */
 /* A sentence whose English, French and links are there. */
 typedef struct {
     const toy_tree *tree;
@@ -207,8 +207,8 @@ void toy_features(const toy_gold *gold);
 bool toy_render(const toy_tree *tree, toy_sentence *out);
 
 /* ---- splits (toy_families.c, toy_pairs.c, toy_splits.c) ------------------------------------------------------------
- * A split is cut into families: sentences drawn in one style that share a property the English shows (length, grid cell,
- * sense), so that no string is in two of them. */
+ * A split is cut into families: sentences drawn in one style that share a property the English shows (length, grid
+ * cell, sense), so that no string is in two of them. */
 typedef struct {
     toy_style style;
     int id;
@@ -233,8 +233,8 @@ bool toy_family_takes(const toy_family *family, const toy_tree *tree, const toy_
 /* Minimal pairs, by what the changed word decides. A tree is of one kind only, and so is its partner. */
 typedef enum { PAIR_GENDER, PAIR_LONG, PAIR_ANTECEDENT, PAIR_SENSE, PAIR_NUMBER, PAIR_VERB, PAIR_KINDS } toy_pair_kind;
 toy_pair_kind toy_pair_kind_of(const toy_tree *tree, const toy_places *places);
-/* Fills both sentences, pair_decision too; false if the tree is not the first of a pair (the masculine one, the singular
- * one, the sense that comes first in the lexicon) or has no partner whose English fits. */
+/* Fills both sentences, pair_decision too; false if the tree is not the first of a pair (the masculine one, the
+ * singular one, the sense that comes first in the lexicon) or has no partner whose English fits. */
 bool toy_pair_make(const toy_tree *first, bool (*fits)(const toy_tree *tree), toy_sentence *a, toy_sentence *b);
 
 #endif
