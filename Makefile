@@ -102,7 +102,8 @@ $(BUILD)/$1/$($1_name).so.$(VERSION): $$($1_objects)
 $(BUILD)/$1/tests/%: $(BUILD)/$1/tests/%.o $(BUILD)/$1/heed.a
 	$$(call show,LINK) $(CC) $($1_flags) -o $$@ $$^ -lcmocka $(LIBS)
 # tests/test_toy*.c test parts of translate_toy, so they get its objects but main.
-$(BUILD)/$1/tests/test_toy%: $(BUILD)/$1/tests/test_toy%.o $(BUILD)/$1/toy.a $(BUILD)/$1/heed.a
+$$(patsubst %.c,$(BUILD)/$1/%,$$(filter tests/test_toy%,$$(TESTS))): \
+    $(BUILD)/$1/tests/%: $(BUILD)/$1/tests/%.o $(BUILD)/$1/toy.a $(BUILD)/$1/heed.a
 	$$(call show,LINK) $(CC) $($1_flags) -o $$@ $$^ -lcmocka $(LIBS)
 $(BUILD)/$1/toy.a: $$(patsubst %.c,$(BUILD)/$1/%.o,$$(filter-out %/main.c,$$(TOY)))
 	@rm -f $$@
