@@ -58,7 +58,11 @@ expect 1 '--heads differs from the run' "$toy" train --data pairs.tsv --heads 1 
 "$toy" corpus --n 300 --seed 9 >others.tsv
 expect 1 'was trained on other pairs' "$toy" train --data others.tsv --out whole --resume
 check 'the refused runs changed nothing' cmp whole/model.safetensors threads1/model.safetensors
-expect 0 '' "${train[@]}" --steps 2 --out whole --force
+expect 1 'has done 40 steps already' "${train[@]}" --out whole --resume --steps 5
+expect 0 'stopped after step 40' "${train[@]}" --out whole --resume --steps 60 --stop-after 3
+expect 0 '' "${train[@]}" --out whole --force --stop-after 2
+check 'a run started anew keeps no best model of another' [ ! -e whole/best.safetensors ]
+check '--resume makes no folder' [ ! -e nothing ]
 
 # ---- folders and pipes -----------------------------------------------------------------------------------------------------
 touch file
@@ -76,6 +80,7 @@ check 'and leaves no broken model' bash -c '! [ -e small/model.safetensors ]'
 check 'a closed pipe does not stop a run' grep -q '"step":30' piped/log.jsonl
 loads piped
 expect 0 '' bash -c "'$toy' train --data pairs.tsv ${tiny[*]} --steps 3 --out closed >&-"
+check 'and writes none of its lines into its files' bash -c '! grep -q "^step" closed/log.jsonl'
 expect 1 'standard output' bash -c "'$toy' translate --model threads1 'the cat sleeps .' >/dev/full"
 expect 1 'standard output' bash -c "'$toy' evaluate --model threads1 --data pairs.tsv >/dev/full"
 total

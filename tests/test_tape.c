@@ -368,6 +368,40 @@ static void test_failed_backward_leaves_no_gradient(void **state)
     assert_int_equal(o.backwards, 0);
 }
 
+/* Gradients of an earlier pass that a failing one has added to are not whole any more: no step may use them. */
+static void test_failed_backward_disarms_an_earlier_one(void **state)
+{
+    (void)state;
+    static const heed_op failing_op = { .name = "failing", .operands = "x", .backward = failing_backward };
+    owner o = { { 1, 2, 3 }, { 0 }, true, 0, 0 };
+    assert_true(backward_counting(heed_scale(owner_on(&o), 2)));
+    assert_int_equal(o.backwards, 1);
+    heed_tape_reset(tape);
+    heed_var *w = owner_on(&o), *in[] = { heed_exp(w) };
+    heed_node *node = heed_op_begin(&failing_op, in, 1);
+    heed_var *y = heed_op_output(node, HEED_SHAPE(3));
+    assert_true(heed_tensor_copy(y->value, in[0]->value));
+    assert_false(backward_counting(heed_mul(w, heed_op_end(node))));
+    check_failed(HEED_UNSUPPORTED, "planted");
+    assert_true(o.empty);
+    assert_int_equal(o.backwards, 0);
+}
+
+/* What a refused pass looked at does not count for the next one. */
+static void test_refused_backward_leaves_no_marks(void **state)
+{
+    (void)state;
+    static const heed_op round_op = { .name = "round", .operands = "x" };
+    heed_var *x = leaf3(1, 2, 3), *in[] = { x };
+    heed_node *node = heed_op_begin(&round_op, in, 1);
+    heed_var *rounded = heed_op_output(node, x->value.shape);
+    assert_true(heed_tensor_copy(rounded->value, x->value));
+    assert_false(backward_counting(heed_scale(heed_op_end(node), 2)));
+    check_failed(HEED_UNSUPPORTED, "round");
+    assert_true(backward_counting(heed_scale(x, 2)));
+    check_close(GRAD(x, 1), 4, 0);
+}
+
 static void test_nothing_is_allocated_after_the_largest_turn(void **state)
 {
     (void)state;
@@ -431,6 +465,8 @@ int main(void)
         T(test_start_adds_up),
         T(test_external_change_between_forward_and_backward),
         T(test_failed_backward_leaves_no_gradient),
+        T(test_failed_backward_disarms_an_earlier_one),
+        T(test_refused_backward_leaves_no_marks),
         T(test_nothing_is_allocated_after_the_largest_turn),
         T(test_out_of_memory_anywhere),
     };

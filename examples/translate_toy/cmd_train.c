@@ -90,12 +90,13 @@ static model *start_or_resume(const arguments *a, const command_line *line, cons
     bool there = folder_has(a->out, "model.safetensors");
     uint64_t fingerprint = data_fingerprint(train);
     if (a->resume) {
-        if (!there)
-            die("--resume: there is no run in \"%s\"", a->out);
         model *m = model_load(a->out, true);
         if (m->at.data != fingerprint)
             die("--resume: the run in \"%s\" was trained on other pairs; give the same data as before", a->out);
         refuse_changes(line, a->config, m->config);
+        if (option_given(line, "steps") && a->config.steps < m->at.step)
+            die("--steps %lld: the run in \"%s\" has done %lld steps already", (long long)a->config.steps, a->out,
+                (long long)m->at.step);
         if (option_given(line, "steps"))
             m->config.steps = a->config.steps;
         return m;
@@ -125,6 +126,8 @@ int cmd_train(int argc, char **argv)
     if (parsed != OPTIONS_RUN)
         return parsed == OPTIONS_HELP ? (output_check(), 0) : EXIT_USAGE;
     check_choices(&a);
+    if (a.resume && !folder_has(a.out, "model.safetensors"))
+        die("--resume: there is no run in \"%s\"", a.out);
     folder_open(a.out);
     heed_corpus *train, *valid;
     load_pairs(&a, &train, &valid);

@@ -35,6 +35,7 @@ static void help(FILE *file)
 
 int main(int argc, char **argv)
 {
+    descriptors_check();
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error like others: training goes on, the rest says so */
     if (argc < 2) {
         help(stderr);

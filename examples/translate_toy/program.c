@@ -2,6 +2,7 @@
 #include "program.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -56,14 +57,24 @@ static void on_signal(int number)
     stop_code = code;
 }
 
-void signals_catch(void)
+static void signals_handle(void (*handler)(int))
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
-    action.sa_handler = on_signal;
+    action.sa_handler = handler;
     action.sa_flags = SA_RESTART;
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+}
+
+void signals_catch(void)
+{
+    signals_handle(on_signal);
+}
+
+void signals_release(void)
+{
+    signals_handle(SIG_DFL);
 }
 
 int signals_stop(void)
@@ -84,4 +95,11 @@ double seconds_now(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+void descriptors_check(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) < 0) /* the lowest free number: fd. Writing fails. */
+            exit(EXIT_FAILURE);
 }

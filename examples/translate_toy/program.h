@@ -16,7 +16,10 @@ void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* After signals_catch, SIGINT and SIGTERM are remembered for the running loop to stop at a good place; a second one ends
  * the program at once. signals_stop: 0, or the exit code to stop with. */
 void signals_catch(void);
+void signals_release(void); /* back to what signals usually do */
 int signals_stop(void);
+
+void descriptors_check(void); /* opens what of 0, 1 and 2 was closed, so that no file of ours gets its number */
 
 /* Flushes standard output; dies if anything written to it was lost. Call at the end of a command that prints results. */
 void output_check(void);

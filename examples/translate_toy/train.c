@@ -10,9 +10,11 @@
 #include "data.h"
 #include "score.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MAX_SHARDS = 8, LOG_EVERY = 100 };
 
@@ -207,6 +209,8 @@ static void loop_close(loop *l)
 int train_run(model *m, const training *run)
 {
     loop l = loop_open(m, run);
+    if (m->at.step == 0 && unlink(l.best) && errno != ENOENT) /* of a run that is being replaced */
+        die("%s: %s", l.best, strerror(errno));
     save(&l, l.last); /* the size of every later one: a full disk or a bad folder is told now, not after hours */
     l.log = log_open(run->out, m->at.step, m->config.steps);
     printf("%s: %lld pairs, %lld for validation, %d English and %d French words\n", run->about,
@@ -215,7 +219,7 @@ int train_run(model *m, const training *run)
     printf("%lld parameters; step %lld of %lld; %s\n", (long long)heed_params_numel(m->params), (long long)m->at.step,
            (long long)m->config.steps, l.last);
     double started = seconds_now();
-    bool stopped = false;
+    bool stopped = run->stop_after && m->at.step >= run->stop_after;
     start_entry(&l);
     signals_catch();
     while (m->at.step < m->config.steps && !signals_stop() && !stopped) {
@@ -233,12 +237,13 @@ int train_run(model *m, const training *run)
     }
     save(&l, l.last);
     loop_close(&l);
+    signals_release();
     if (m->at.step < m->config.steps)
         printf("stopped after step %lld of %lld (%s) and saved; go on with --resume\n", (long long)m->at.step,
                (long long)m->config.steps,
-               signals_stop()                  ? "signal"
-               : m->at.step == run->stop_after ? "--stop-after"
-                                               : "--max-minutes");
+               signals_stop()                                     ? "signal"
+               : run->stop_after && m->at.step >= run->stop_after ? "--stop-after"
+                                                                  : "--max-minutes");
     fflush(stdout);
     return m->at.step < m->config.steps ? signals_stop() : 0;
 }

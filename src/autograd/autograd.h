@@ -103,7 +103,7 @@ HEED_API void heed_keep_grad(heed_var *v);         /* call before backward: an i
 HEED_API heed_tensor heed_grad(const heed_var *v); /* after backward; zeros if nothing reached v */
 HEED_CHECKED bool heed_backward(heed_var *loss);   /* loss has one element; its gradient starts as 1 */
 /* Any shape: starts from a gradient of v's shape, row-major. Both refuse a second pass over the same tape. A pass that
- * fails half-way leaves the external gradients it reached empty. */
+ * fails half-way leaves the external gradients it reached empty and sets their `backwards` to 0. */
 HEED_CHECKED bool heed_backward_from(heed_var *v, const heed_real *gradient);
 
 /* ---- views (view.c) -------------------------------------------------------------------------------------------- */

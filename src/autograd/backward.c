@@ -81,6 +81,10 @@ static bool unchanged(const heed_node *node, int i)
 /* Marks every root the loss depends on, and refuses what cannot be derived, while nothing has been written yet. */
 static bool mark_reached(heed_tape *tape, heed_root *from)
 {
+    for (int64_t n = 0; n < tape->n_nodes; n++) /* a refused pass may have left marks */
+        tape->nodes[n]->out->root->reached = false;
+    for (int64_t i = 0; i < tape->n_externals; i++)
+        tape->externals[i].var->root->reached = false;
     from->reached = true;
     for (int64_t n = tape->n_nodes - 1; n >= 0; n--) {
         heed_node *node = tape->nodes[n];
@@ -166,6 +170,8 @@ static void finish(heed_tape *tape, bool complete)
             continue;
         if (!complete && root->touched && root->external.empty)
             *root->external.empty = true;
+        if (!complete && root->external.backwards)
+            *root->external.backwards = 0; /* what earlier passes left is no longer whole */
         if (complete && root->external.backwards && root->external.backwards != last)
             ++*(last = root->external.backwards);
     }
