@@ -95,6 +95,11 @@ expect 1 'heads' "$toy" translate --model changed.safetensors hello
 sed 's/\\"layers\\":1/\\"layers\\":2/' model/model.safetensors >changed.safetensors
 expect 1 'changed.safetensors' "$toy" translate --model changed.safetensors hello
 
+sed 's/\\"d-model\\":16/\\"d-model\\":96/' model/model.safetensors >changed.safetensors
+expect 1 'its configuration says [221, 96]' "$toy" translate --model changed.safetensors hello
+sed 's/\\"cosine\\"/\\"linear\\"/' model/model.safetensors >changed.safetensors
+expect 1 'schedule is none this program knows' "$toy" translate --model changed.safetensors hello
+
 # ---- heads -----------------------------------------------------------------------------------------------------------------
 expect 0 'enc.0.1' "$toy" heads --model model 'the cat sleeps .'
 check 'all three types' bash -c 'grep -q dec.0.0 out && grep -q cross.0.1 out'

@@ -56,7 +56,7 @@ expect 1 'there is a run in "whole"' "${train[@]}" --out whole
 expect 1 'there is no run in "nothing"' "${train[@]}" --out nothing --resume
 expect 1 '--heads differs from the run' "$toy" train --data pairs.tsv --heads 1 --out whole --resume
 "$toy" corpus --n 300 --seed 9 >others.tsv
-expect 1 'was trained on other pairs' "$toy" train --data others.tsv --out whole --resume
+expect 1 'on other pairs' "$toy" train --data others.tsv --out whole --resume
 check 'the refused runs changed nothing' cmp whole/model.safetensors threads1/model.safetensors
 expect 1 'has done 40 steps already' "${train[@]}" --out whole --resume --steps 5
 expect 0 'stopped after step 40' "${train[@]}" --out whole --resume --steps 60 --stop-after 3

@@ -278,6 +278,55 @@ static void test_check_finite_names_the_first_op(void **state)
     heed_tape_free(careful);
 }
 
+static int errors_told;
+
+static void count_error(heed_error_kind kind, const char *text)
+{
+    (void)kind, (void)text;
+    errors_told++;
+}
+
+/* Trying a view first is not a failure: heed_on_error hears nothing of it. */
+static void test_a_copy_instead_of_a_view_is_no_error(void **state)
+{
+    (void)state;
+    heed_var *x = heed_leaf(tape, HEED_SHAPE(2, 3), (const heed_real[]){ 1, 2, 3, 4, 5, 6 });
+    heed_on_error(count_error);
+    assert_non_null(heed_reshape(heed_permute(x, (const int[]){ 1, 0 }), HEED_SHAPE(6)));
+    assert_int_equal(errors_told, 0);
+    assert_null(heed_reshape(x, HEED_SHAPE(5)));
+    heed_on_error(NULL);
+    assert_int_equal(errors_told, 1);
+    check_failed(HEED_BAD_SHAPE, "reshape");
+}
+
+/* -inf that a mask puts there is meant. */
+static void test_check_finite_lets_masks_pass(void **state)
+{
+    (void)state;
+    heed_tape *careful = heed_tape_new((heed_tape_desc){ .check_finite = true });
+    heed_var *x = heed_leaf(careful, HEED_SHAPE(3), (const heed_real[]){ 1, 2, 3 });
+    heed_ids *mask = heed_input_ids(careful, HEED_SHAPE(3), (const int32_t[]){ 0, 1, 0 });
+    heed_var *y = heed_softmax(heed_masked_fill(x, mask, -(double)INFINITY), 0);
+    assert_non_null(y);
+    assert_true(heed_backward_from(y, (const heed_real[]){ 1, 2, 3 }));
+    heed_tape_free(careful);
+}
+
+/* Asking for a gradient nothing reached leaves nothing behind that a rewind could take away. */
+static void test_grad_of_the_unreached_after_a_rewind(void **state)
+{
+    (void)state;
+    heed_var *x = leaf3(1, 2, 3), *other = leaf3(4, 5, 6);
+    assert_true(backward_counting(heed_scale(x, 2)));
+    heed_tape_mark mark = heed_tape_marked(tape);
+    check_close(GRAD(other, 0), 0, 0);
+    assert_true(heed_tape_rewind(tape, mark));
+    heed_var *fresh = leaf3(7, 8, 9);
+    check_close(GRAD(other, 0), 0, 0);
+    check_close((double)heed_value(fresh).data[0], 7, 0);
+}
+
 /* ---- externals: what parameters are made of ------------------------------------------------------------------------
  */
 
@@ -461,6 +510,9 @@ int main(void)
         T(test_backward_needs_a_scalar_that_depends_on_something),
         T(test_an_op_without_backward_refuses_by_name),
         T(test_check_finite_names_the_first_op),
+        T(test_a_copy_instead_of_a_view_is_no_error),
+        T(test_check_finite_lets_masks_pass),
+        T(test_grad_of_the_unreached_after_a_rewind),
         T(test_external_gradients_accumulate_until_cleared),
         T(test_start_adds_up),
         T(test_external_change_between_forward_and_backward),

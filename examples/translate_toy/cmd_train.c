@@ -85,14 +85,16 @@ static void load_pairs(const arguments *a, heed_corpus **train, heed_corpus **va
             (long long)((*train)->count + (*valid)->count));
 }
 
-static model *start_or_resume(const arguments *a, const command_line *line, const heed_corpus *train)
+static model *start_or_resume(const arguments *a, const command_line *line, const heed_corpus *train,
+                              const heed_corpus *valid)
 {
     bool there = folder_has(a->out, "model.safetensors");
-    uint64_t fingerprint = data_fingerprint(train);
+    uint64_t fingerprint = 3 * data_fingerprint(train) + data_fingerprint(valid);
     if (a->resume) {
         model *m = model_load(a->out, true);
         if (m->at.data != fingerprint)
-            die("--resume: the run in \"%s\" was trained on other pairs; give the same data as before", a->out);
+            die("--resume: the run in \"%s\" was trained or validated on other pairs; give the same data as before",
+                a->out);
         refuse_changes(line, a->config, m->config);
         if (option_given(line, "steps") && a->config.steps < m->at.step)
             die("--steps %lld: the run in \"%s\" has done %lld steps already", (long long)a->config.steps, a->out,
@@ -131,7 +133,7 @@ int cmd_train(int argc, char **argv)
     folder_open(a.out);
     heed_corpus *train, *valid;
     load_pairs(&a, &train, &valid);
-    model *m = start_or_resume(&a, &line, train);
+    model *m = start_or_resume(&a, &line, train, valid);
     training run = { .out = a.out,
                      .threads = a.threads,
                      .max_minutes = a.max_minutes,

@@ -60,13 +60,19 @@ int configuration_options(configuration *c, option *rows)
     return CONFIGURATION_ROWS;
 }
 
+static const char *const schedules[] = { "cosine", "inverse-sqrt", "constant", NULL };
+
+static bool schedule_known(const char *name)
+{
+    for (int i = 0; schedules[i]; i++)
+        if (strcmp(name, schedules[i]) == 0)
+            return true;
+    return false;
+}
+
 void configuration_check(const configuration *c)
 {
-    static const char *const schedules[] = { "cosine", "inverse-sqrt", "constant", NULL };
-    bool known = false;
-    for (int i = 0; schedules[i]; i++)
-        known |= strcmp(c->schedule, schedules[i]) == 0;
-    if (!known) {
+    if (!schedule_known(c->schedule)) {
         const char *best = closest_name(c->schedule, schedules);
         die_usage("--schedule is cosine, inverse-sqrt or constant, not \"%s\"%s%s%s", c->schedule,
                   best ? "; did you mean " : "", best ? best : "", best ? "?" : "");
@@ -144,6 +150,8 @@ static void read_configuration(configuration *c, const char *json, char **text, 
     for (int i = 0; i < n; i++)
         if (!read_value(&rows[i], json_object_get(object, rows[i].name), text))
             die("load \"%s\": the configuration's \"%s\" is missing or out of range", path, rows[i].name);
+    if (!schedule_known(c->schedule))
+        die("load \"%s\": the configuration's schedule is none this program knows", path);
     json_decref(object);
 }
 
@@ -169,6 +177,8 @@ static void read_progress(progress *at, const char *json, const char *path)
         step < 0 || epoch < 0 || batch < 0 || best_step < 0)
         die("load \"%s\": its metadata does not say where training stood", path);
     const json_t *loss = json_object_get(object, "best_loss");
+    if (loss && !json_is_number(loss))
+        die("load \"%s\": its best_loss is no number", path);
     *at = (progress){ step,      epoch,
                       batch,     loss ? json_number_value(loss) : (double)INFINITY,
                       best_step, strtoull(data, NULL, 16) };
@@ -260,6 +270,32 @@ static heed_vocab *read_vocabulary(heed_reader *file, const char *key, const cha
     return vocab;
 }
 
+static void expect_shape(heed_reader *file, const char *name, heed_shape shape)
+{
+    int i = heed_safetensors_find(file, name);
+    heed_shape_buffer want, found;
+    if (i < 0 || !heed_shape_equal(heed_safetensors_entry(file, i).shape, shape))
+        die("load \"%s\": tensor \"%s\": its configuration says %s, found %s", heed_safetensors_path(file), name,
+            heed_shape_text(shape, &want),
+            i < 0 ? "none" : heed_shape_text(heed_safetensors_entry(file, i).shape, &found));
+}
+
+/* Every size of the network against the file, before memory is taken for it: a configuration cannot ask for more than the
+ * file holds. heed_checkpoint_load then checks every tensor. */
+static void check_sizes(heed_reader *file, const model *m)
+{
+    const configuration *c = &m->config;
+    static const char *const stacks[] = { "encoder", "decoder" };
+    expect_shape(file, "src_embed.weight", HEED_SHAPE(heed_vocab_size(m->source), c->d_model));
+    expect_shape(file, "tgt_embed.weight", HEED_SHAPE(heed_vocab_size(m->target), c->d_model));
+    for (int stack = 0; stack < 2; stack++)
+        for (int64_t layer = 0; layer < c->layers; layer++) {
+            char name[64];
+            snprintf(name, sizeof name, "%s.layers.%lld.linear1.weight", stacks[stack], (long long)layer);
+            expect_shape(file, name, HEED_SHAPE(c->ffn, c->d_model));
+        }
+}
+
 model *model_load(const char *path, bool with_optimizer)
 {
     char file_path[4096];
@@ -277,6 +313,7 @@ model *model_load(const char *path, bool with_optimizer)
     m->config = configuration_defaults();
     read_configuration(&m->config, heed_safetensors_metadata(file, "configuration"), &m->schedule, path);
     read_progress(&m->at, heed_safetensors_metadata(file, "progress"), path);
+    check_sizes(file, m);
     build(m);
     if (!heed_checkpoint_load(file, m->params, with_optimizer ? &m->opt : NULL))
         die("%s", heed_error());

@@ -33,7 +33,7 @@ typedef struct {
     int64_t epoch, batch; /* the next batch to train on */
     double best_loss;     /* lowest validation loss so far; infinite before the first */
     int64_t best_step;
-    uint64_t data; /* fingerprint of the training pairs */
+    uint64_t data; /* fingerprint of the training and validation pairs */
 } progress;
 
 typedef struct {

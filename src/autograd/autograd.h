@@ -45,10 +45,12 @@ typedef struct {
 
 /* ---- the tape (tape.c) ----------------------------------------------------------------------------------------- */
 typedef struct {
-    uint64_t seed;     /* of everything random on this tape */
-    bool eval;         /* dropout is the identity */
-    bool no_grad;      /* record nothing */
-    bool check_finite; /* debug: fail at the first op with a non-finite value, forward or backward, and name it */
+    uint64_t seed; /* of everything random on this tape */
+    bool eval;     /* dropout is the identity */
+    bool no_grad;  /* record nothing */
+    bool
+        check_finite; /* debug: fail at the first op with a non-finite value, forward or backward, and name it. -inf from
+                        * masked_fill is meant and passes */
 } heed_tape_desc;
 
 typedef struct {
@@ -62,7 +64,7 @@ HEED_CHECKED heed_tape *heed_tape_new(heed_tape_desc desc);
 HEED_API void heed_tape_free(heed_tape *tape);  /* NULL is allowed */
 HEED_API void heed_tape_reset(heed_tape *tape); /* every heed_var of it is gone; the random step goes up by one */
 HEED_API heed_tape_mark heed_tape_marked(heed_tape *tape);
-/* Drops what came after the mark. Fails if the tape was reset, or backward ran, since the mark. */
+/* Drops what came after the mark, names given since then too. A var it dropped is refused until its place is used again. Fails if the tape was reset, or backward ran, since the mark. */
 HEED_CHECKED bool heed_tape_rewind(heed_tape *tape, heed_tape_mark mark);
 /* Where this pass stands: the training step, and the place of its row 0 in the whole batch. Random draws (dropout)
  * depend on these, so shards and resumed runs draw what one uninterrupted pass would. Default: step = resets so far. */
@@ -237,6 +239,7 @@ typedef struct heed_node heed_node;
 typedef struct {
     const char *name;
     const char *operands;              /* their names for messages, "x w b"; NULL: a b c */
+    bool infinite;                     /* outputs may be infinite: check_finite lets them pass */
     bool (*backward)(heed_node *node); /* NULL: refuses by name */
 } heed_op;
 struct heed_node {

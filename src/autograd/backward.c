@@ -51,14 +51,13 @@ static void release_grad(heed_tape *tape, heed_root *root)
 {
     if (root->kept || root->is_external || !root->grad)
         return;
-    error_state before = error_take();
+    bool muted = error_mute(true);
     grad_block *block = heed_arena_alloc(tape->arena, (int64_t)sizeof *block);
     if (block) {
         *block = (grad_block){ .next = tape->free_grads, .data = root->grad, .capacity = root->numel };
         tape->free_grads = block;
     }
-    (void)error_take();
-    error_put(&before);
+    error_mute(muted);
     root->grad = NULL;
     root->touched = false;
     root->released = true;
@@ -235,9 +234,8 @@ heed_tensor heed_grad(const heed_var *v)
         heed_fail(HEED_BAD_STATE, "grad: %s %s", root_text(root, text, sizeof text), why);
         return (heed_tensor){ 0 };
     }
-    if (!root->grad && !(root->grad = tape_grad_block(v->tape, root->numel)))
-        return (heed_tensor){ 0 };
-    if (!root_has_grad(root))
-        memset(root->grad, 0, (size_t)root->numel * sizeof *root->grad);
-    return root_grad_view(root, v->value);
+    if (root_has_grad(root))
+        return root_grad_view(root, v->value);
+    heed_tensor zeros = heed_tensor_new(v->tape->arena, v->value.shape); /* nothing reached it */
+    return heed_tensor_ok(zeros) && heed_tensor_fill(zeros, 0) ? zeros : (heed_tensor){ 0 };
 }

@@ -154,7 +154,7 @@ heed_var *heed_op_end(heed_node *node)
     heed_tape *tape = node->state->tape;
     heed_arena_reset(tape->scratch);
     int64_t first;
-    if (tape->desc.check_finite && !heed_tensor_finite(node->out->value, &first)) {
+    if (tape->desc.check_finite && !node->op->infinite && !heed_tensor_finite(node->out->value, &first)) {
         heed_shape_buffer room;
         heed_fail(HEED_BAD_STATE, "%s: forward made a non-finite value, element %lld of %s, op %lld of this tape",
                   node->op->name, (long long)first, heed_shape_text(node->out->value.shape, &room),
@@ -169,10 +169,9 @@ heed_var *heed_op_end(heed_node *node)
 
 bool op_broadcast(const heed_op *op, heed_shape a, heed_shape b, heed_shape *out)
 {
-    error_state before = error_take();
+    bool muted = error_mute(true);
     bool fine = heed_shape_broadcast(a, b, out);
-    (void)error_take();
-    error_put(&before);
+    error_mute(muted);
     heed_shape_buffer x, y;
     return fine ||
            heed_fail(HEED_BAD_SHAPE, "%s: shapes %s and %s do not broadcast (from the right, sizes must be equal or 1)",

@@ -405,7 +405,9 @@ ROW(fill_row) /* in: mask, x */
         out[i] = in[0][i] != 0 ? value : in[1][i];
 }
 
-static const heed_op masked_fill_op = { .name = "masked_fill", .operands = "x", .backward = where_backward };
+static const heed_op masked_fill_op = {
+    .name = "masked_fill", .operands = "x", .infinite = true, .backward = where_backward
+};
 heed_var *heed_masked_fill(heed_var *x, const heed_ids *mask, double value)
 {
     heed_var *in[] = { x };

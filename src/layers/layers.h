@@ -106,7 +106,7 @@ typedef struct {
 typedef struct {
     int64_t count, dim;
     double scale;     /* of the output; 0: 1. The Transformer uses sqrt(d_model) (3.4) */
-    bool has_padding; /* this id's row starts at zero and gets no gradient */
+    bool has_padding; /* this id's row starts at zero and gets no gradient (but from an output tied to it) */
     int32_t padding;
     heed_init init;     /* zero: NORMAL with deviation 1 / sqrt(dim) */
     heed_param *weight; /* not NULL: shared, [count, dim] */
@@ -182,7 +182,9 @@ typedef struct {
     heed_var **weights; /* receives [B, H, Tq, Tk] before dropout and gates, without gradient; NULL: not kept */
 } heed_attend_desc;
 HEED_API heed_var *heed_attend(heed_var *q, heed_var *k, heed_var *v, heed_attend_desc desc); /* fused, linear memory */
-HEED_API heed_var *heed_attend_composed(heed_var *q, heed_var *k, heed_var *v, heed_attend_desc desc); /* small ops */
+/* From small ops. A key beyond key_lengths is never read, as in heed_attend; one that another mask forbids is multiplied by
+ * a weight of 0, so a NaN in it would show. */
+HEED_API heed_var *heed_attend_composed(heed_var *q, heed_var *k, heed_var *v, heed_attend_desc desc);
 
 /* Keys and values of the tokens decoded so far, for one attention layer and up to B sentences. */
 typedef struct {
@@ -297,7 +299,7 @@ typedef struct {
     int64_t max_length;    /* needed with learned positions */
     bool untied_output;    /* default: the output projection is the target embedding (3.4) */
     bool share_embeddings; /* source and target share one table; the vocabularies must be equal in size */
-    bool has_padding;      /* padding id: no embedding, no gradient */
+    bool has_padding;      /* padding id: its embedding starts at 0 and gets no gradient but from a tied output */
     int32_t padding;
     bool no_final_norm;
 } heed_transformer_desc;

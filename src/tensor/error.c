@@ -11,6 +11,7 @@
 
 typedef void error_callback(heed_error_kind kind, const char *text);
 
+static _Thread_local bool muted; /* see error_mute */
 static _Thread_local error_state state;
 static _Atomic(error_callback *) on_error;
 
@@ -58,7 +59,7 @@ static void mark_cut(char *text, size_t size)
 
 bool heed_fail(heed_error_kind kind, const char *format, ...)
 {
-    if (state.pending)
+    if (state.pending || muted)
         return false;
     int saved_errno = errno;
     error_state failure = { .kind = kind, .pending = true };
@@ -76,6 +77,13 @@ bool heed_fail(heed_error_kind kind, const char *format, ...)
         callback(kind, state.text);
     errno = saved_errno;
     return false;
+}
+
+bool error_mute(bool on)
+{
+    bool was = muted;
+    muted = on;
+    return was;
 }
 
 error_state error_take(void)

@@ -38,6 +38,9 @@ typedef struct {
     bool pending;
     char text[512];
 } error_state;
+/* While on, failures of this thread are only returned: neither kept nor told to heed_on_error. For trying what may fail
+ * without harm. Returns what it was. */
+bool error_mute(bool on);
 error_state error_take(void);             /* pending is false afterwards */
 void error_put(const error_state *state); /* becomes this thread's first failure if none is pending */
 
