@@ -96,7 +96,7 @@ sed 's/\\"layers\\":1/\\"layers\\":2/' model/model.safetensors >changed.safetens
 expect 1 'changed.safetensors' "$toy" translate --model changed.safetensors hello
 
 sed 's/\\"d-model\\":16/\\"d-model\\":96/' model/model.safetensors >changed.safetensors
-expect 1 'its configuration says [221, 96]' "$toy" translate --model changed.safetensors hello
+expect 1 'its configuration says [226, 96]' "$toy" translate --model changed.safetensors hello
 sed 's/\\"cosine\\"/\\"linear\\"/' model/model.safetensors >changed.safetensors
 expect 1 'schedule is none this program knows' "$toy" translate --model changed.safetensors hello
 
