@@ -14,12 +14,13 @@
 # To make one: edit, `git diff -U1 src > tests/faults/NAME.patch`, put the two lines on top, `git checkout src`. Name the
 # quickest test that notices. If the lines in the patch occur twice in the file, take more of them (-U3).
 #
-# The tree is copied and built. Unpatched, each named test must pass. Patched, a copy must build and report a failed
-# test. A patch that does not apply, without fuzz, has failed. If the test saw nothing but skipped something, the fault
-# counts as skipped. JOBS of them run at a time (default 2). The last line is `N passed, N failed`.
+# The tree is copied and built. Unpatched, each named test must pass. Patched, it must build and report a failed test. A
+# patch that does not apply, without fuzz, has failed. If the test noticed nothing but skipped something, the fault counts
+# as skipped. JOBS of them run at a time (default 2). The last line is `N passed, N failed`.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 unset BUILD BIN WERROR MAKEFLAGS MAKELEVEL HEED_LONG
+jobs=${JOBS:-2}
 export TEST_SECONDS=300 # a fault may make a loop endless
 
 report() { # report RESULT TEXT [LOG]
@@ -41,15 +42,12 @@ program() { # program PATCH: the test program's path
     echo "build/${flavour:-double}/tests/$test"
 }
 
-fault() { # fault PATCH, in a copy of the built tree
-    local patch=$1 name fault test tree
+fault() { # fault PATCH, in a tree that is built
+    local patch=$1 name fault test
     name=$(basename "$patch" .patch) fault=$(field Fault "$patch") test=$(program "$patch")
-    tree=$(mktemp -d "$WORK/XXXXXX")
     if [ -z "$fault" ] || [ "$(basename "$test")" = tests ]; then
         report FAILED "$name: wants a line \"Fault: ...\" and a line \"Test: ...\" on top"
-    elif ! cp -Rp "$WORK/tree/." "$tree" || ! cd "$tree"; then
-        report FAILED "$name: no room for a copy"
-    elif ! patch -p1 -F0 <"$patch" >log 2>&1; then
+    elif ! patch -p1 -F0 --no-backup-if-mismatch <"$patch" >log 2>&1; then
         report FAILED "$name: the patch no longer applies" log
     elif ! make --no-print-directory "$test" >log 2>&1; then
         report FAILED "$name: does not build" log
@@ -60,13 +58,24 @@ fault() { # fault PATCH, in a copy of the built tree
     else
         report FAILED "$name: $(basename "$test") did not notice: $fault" log
     fi
-    rm -rf "$tree"
 }
 
-if [ "${1:-}" = --one ]; then
-    fault "$2"
-    exit 0
-fi
+restore() { # restore STAMP: what is newer becomes again as it was built, times included
+    local file
+    find . -type f -newer "$1" | while read -r file; do
+        cp -p "$WORK/tree/$file" "$file" 2>/dev/null || rm "$file"
+    done
+}
+
+worker() { # worker I: every JOBS-th of the chosen patches, from the I-th on, in a tree of its own
+    local i
+    cp -Rp "$WORK/tree" "$WORK/$1" && cd "$WORK/$1" || exit 1
+    touch "$WORK/$1.stamp"
+    for ((i = $1; i < ${#chosen[@]}; i += jobs)); do
+        fault "${chosen[i]}"
+        restore "$WORK/$1.stamp"
+    done
+}
 
 # shellcheck disable=SC2206 # the pattern is meant to be one
 case ${1:-} in
@@ -88,16 +97,18 @@ done
 mapfile -t tests < <(printf '%s\n' "${tests[@]}" | grep -v '/tests/$' | sort -u)
 
 WORK=$(mktemp -d)
-export WORK
 trap 'rm -rf "$WORK"' EXIT
 mkdir "$WORK/tree"
 cp -Rp Makefile src tests tools examples "$WORK/tree"
 cd "$WORK/tree" || exit 1
-if ! { make --no-print-directory -j"${JOBS:-2}" "${tests[@]}" && tests/run.sh "${tests[@]}"; } >"$WORK/log" 2>&1; then
+if ! { make --no-print-directory -j"$jobs" "${tests[@]}" && tests/run.sh "${tests[@]}"; } >"$WORK/log" 2>&1; then
     report FAILED "without any fault: ${tests[*]}" "$WORK/log"
 else
     report ok 'without any fault'
-    printf '%s\0' "${chosen[@]}" | xargs -0 -n 1 -P "${JOBS:-2}" tests/faults.sh --one
+    for ((i = 0; i < jobs; i++)); do
+        worker "$i" &
+    done
+    wait
 fi
 awk -v started="$count" '
     { n[$1]++ }
