@@ -1,44 +1,5 @@
 /* The tape: gradients through diamonds and views, what is refused and in which words, lifetimes. */
-#include "check.h"
-
-static heed_tape *tape;
-
-static int open_tape(void **state)
-{
-    (void)state;
-    tape = heed_tape_new((heed_tape_desc){ .seed = 1 });
-    return tape ? 0 : -1;
-}
-
-static int close_tape(void **state)
-{
-    (void)state;
-    heed_tape_free(tape);
-    heed_error_clear();
-    return 0;
-}
-
-static heed_var *leaf3(heed_real a, heed_real b, heed_real c)
-{
-    return heed_leaf(tape, HEED_SHAPE(3), (const heed_real[]){ a, b, c });
-}
-
-/* Backward from v with the gradient 1, 2, 3, ... */
-static bool backward_counting(heed_var *v)
-{
-    heed_real g[64];
-    for (int i = 0; i < 64; i++)
-        g[i] = (heed_real)(i + 1);
-    return heed_backward_from(v, g);
-}
-
-static double grad_at(const heed_var *v, const int64_t *index)
-{
-    heed_tensor g = heed_grad(v);
-    assert_true(heed_tensor_ok(g));
-    return (double)*heed_tensor_at(g, index);
-}
-#define GRAD(v, ...) grad_at((v), (const int64_t[]){ __VA_ARGS__ })
+#include "tape.h"
 
 static void test_diamond(void **state)
 {
@@ -278,74 +239,8 @@ static void test_check_finite_names_the_first_op(void **state)
     heed_tape_free(careful);
 }
 
-static int errors_told;
-
-static void count_error(heed_error_kind kind, const char *text)
-{
-    (void)kind, (void)text;
-    errors_told++;
-}
-
-/* Trying a view first is not a failure: heed_on_error hears nothing of it. */
-static void test_a_copy_instead_of_a_view_is_no_error(void **state)
-{
-    (void)state;
-    heed_var *x = heed_leaf(tape, HEED_SHAPE(2, 3), (const heed_real[]){ 1, 2, 3, 4, 5, 6 });
-    heed_on_error(count_error);
-    assert_non_null(heed_reshape(heed_permute(x, (const int[]){ 1, 0 }), HEED_SHAPE(6)));
-    assert_int_equal(errors_told, 0);
-    assert_null(heed_reshape(x, HEED_SHAPE(5)));
-    heed_on_error(NULL);
-    assert_int_equal(errors_told, 1);
-    check_failed(HEED_BAD_SHAPE, "reshape");
-}
-
-/* -inf that a mask puts there is meant. */
-static void test_check_finite_lets_masks_pass(void **state)
-{
-    (void)state;
-    heed_tape *careful = heed_tape_new((heed_tape_desc){ .check_finite = true });
-    heed_var *x = heed_leaf(careful, HEED_SHAPE(3), (const heed_real[]){ 1, 2, 3 });
-    heed_ids *mask = heed_input_ids(careful, HEED_SHAPE(3), (const int32_t[]){ 0, 1, 0 });
-    heed_var *y = heed_softmax(heed_masked_fill(x, mask, -(double)INFINITY), 0);
-    assert_non_null(y);
-    assert_true(heed_backward_from(y, (const heed_real[]){ 1, 2, 3 }));
-    heed_tape_free(careful);
-}
-
-/* Asking for a gradient nothing reached leaves nothing behind that a rewind could take away. */
-static void test_grad_of_the_unreached_after_a_rewind(void **state)
-{
-    (void)state;
-    heed_var *x = leaf3(1, 2, 3), *other = leaf3(4, 5, 6);
-    assert_true(backward_counting(heed_scale(x, 2)));
-    heed_tape_mark mark = heed_tape_marked(tape);
-    check_close(GRAD(other, 0), 0, 0);
-    assert_true(heed_tape_rewind(tape, mark));
-    heed_var *fresh = leaf3(7, 8, 9);
-    check_close(GRAD(other, 0), 0, 0);
-    check_close((double)heed_value(fresh).data[0], 7, 0);
-}
-
 /* ---- externals: what parameters are made of ------------------------------------------------------------------------
  */
-
-typedef struct {
-    heed_real value[3], grad[3];
-    bool empty;
-    uint64_t version, backwards;
-} owner;
-
-static heed_var *owner_on(owner *o)
-{
-    return heed_external_on(tape, o,
-                            (heed_external){ .name = "w",
-                                             .value = heed_tensor_wrap(o->value, HEED_SHAPE(3)),
-                                             .grad = o->grad,
-                                             .empty = &o->empty,
-                                             .version = &o->version,
-                                             .backwards = &o->backwards });
-}
 
 static void test_external_gradients_accumulate_until_cleared(void **state)
 {
@@ -395,12 +290,6 @@ static void test_external_change_between_forward_and_backward(void **state)
     check_failed(HEED_BAD_STATE, "shares its values");
 }
 
-static bool failing_backward(heed_node *node)
-{
-    (void)node;
-    return heed_fail(HEED_UNSUPPORTED, "planted");
-}
-
 static void test_failed_backward_leaves_no_gradient(void **state)
 {
     (void)state;
@@ -415,40 +304,6 @@ static void test_failed_backward_leaves_no_gradient(void **state)
     check_failed(HEED_UNSUPPORTED, "planted");
     assert_true(o.empty);
     assert_int_equal(o.backwards, 0);
-}
-
-/* Gradients of an earlier pass that a failing one has added to are not whole any more: no step may use them. */
-static void test_failed_backward_disarms_an_earlier_one(void **state)
-{
-    (void)state;
-    static const heed_op failing_op = { .name = "failing", .operands = "x", .backward = failing_backward };
-    owner o = { { 1, 2, 3 }, { 0 }, true, 0, 0 };
-    assert_true(backward_counting(heed_scale(owner_on(&o), 2)));
-    assert_int_equal(o.backwards, 1);
-    heed_tape_reset(tape);
-    heed_var *w = owner_on(&o), *in[] = { heed_exp(w) };
-    heed_node *node = heed_op_begin(&failing_op, in, 1);
-    heed_var *y = heed_op_output(node, HEED_SHAPE(3));
-    assert_true(heed_tensor_copy(y->value, in[0]->value));
-    assert_false(backward_counting(heed_mul(w, heed_op_end(node))));
-    check_failed(HEED_UNSUPPORTED, "planted");
-    assert_true(o.empty);
-    assert_int_equal(o.backwards, 0);
-}
-
-/* What a refused pass looked at does not count for the next one. */
-static void test_refused_backward_leaves_no_marks(void **state)
-{
-    (void)state;
-    static const heed_op round_op = { .name = "round", .operands = "x" };
-    heed_var *x = leaf3(1, 2, 3), *in[] = { x };
-    heed_node *node = heed_op_begin(&round_op, in, 1);
-    heed_var *rounded = heed_op_output(node, x->value.shape);
-    assert_true(heed_tensor_copy(rounded->value, x->value));
-    assert_false(backward_counting(heed_scale(heed_op_end(node), 2)));
-    check_failed(HEED_UNSUPPORTED, "round");
-    assert_true(backward_counting(heed_scale(x, 2)));
-    check_close(GRAD(x, 1), 4, 0);
 }
 
 static void test_nothing_is_allocated_after_the_largest_turn(void **state)
@@ -491,36 +346,30 @@ static void test_out_of_memory_anywhere(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, open_tape, close_tape)
     const struct CMUnitTest tests[] = {
-        T(test_diamond),
-        T(test_operand_used_three_times),
-        T(test_views_share_their_roots_gradient),
-        T(test_reshape_copies_when_it_must),
-        T(test_detach_is_a_new_root),
-        T(test_no_grad_region),
-        T(test_leaf_not_reached_is_zero),
-        T(test_intermediate_gradients),
-        T(test_second_backward_is_refused),
-        T(test_stale_variables_are_refused_by_name),
-        T(test_rewind),
-        T(test_in_place_change_is_refused_by_name),
-        T(test_operands_must_share_a_tape),
-        T(test_null_keeps_the_first_message),
-        T(test_backward_needs_a_scalar_that_depends_on_something),
-        T(test_an_op_without_backward_refuses_by_name),
-        T(test_check_finite_names_the_first_op),
-        T(test_a_copy_instead_of_a_view_is_no_error),
-        T(test_check_finite_lets_masks_pass),
-        T(test_grad_of_the_unreached_after_a_rewind),
-        T(test_external_gradients_accumulate_until_cleared),
-        T(test_start_adds_up),
-        T(test_external_change_between_forward_and_backward),
-        T(test_failed_backward_leaves_no_gradient),
-        T(test_failed_backward_disarms_an_earlier_one),
-        T(test_refused_backward_leaves_no_marks),
-        T(test_nothing_is_allocated_after_the_largest_turn),
-        T(test_out_of_memory_anywhere),
+        WITH_TAPE(test_diamond),
+        WITH_TAPE(test_operand_used_three_times),
+        WITH_TAPE(test_views_share_their_roots_gradient),
+        WITH_TAPE(test_reshape_copies_when_it_must),
+        WITH_TAPE(test_detach_is_a_new_root),
+        WITH_TAPE(test_no_grad_region),
+        WITH_TAPE(test_leaf_not_reached_is_zero),
+        WITH_TAPE(test_intermediate_gradients),
+        WITH_TAPE(test_second_backward_is_refused),
+        WITH_TAPE(test_stale_variables_are_refused_by_name),
+        WITH_TAPE(test_rewind),
+        WITH_TAPE(test_in_place_change_is_refused_by_name),
+        WITH_TAPE(test_operands_must_share_a_tape),
+        WITH_TAPE(test_null_keeps_the_first_message),
+        WITH_TAPE(test_backward_needs_a_scalar_that_depends_on_something),
+        WITH_TAPE(test_an_op_without_backward_refuses_by_name),
+        WITH_TAPE(test_check_finite_names_the_first_op),
+        WITH_TAPE(test_external_gradients_accumulate_until_cleared),
+        WITH_TAPE(test_start_adds_up),
+        WITH_TAPE(test_external_change_between_forward_and_backward),
+        WITH_TAPE(test_failed_backward_leaves_no_gradient),
+        WITH_TAPE(test_nothing_is_allocated_after_the_largest_turn),
+        WITH_TAPE(test_out_of_memory_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
