@@ -365,7 +365,7 @@ static void test_pinned(void **state)
         [TOY_TEST_LEN] = { 0xa291ed273c862e1a, 0x1804ea895189c7be, 0xbf4d9d15f0320030, 0xb03950d5ef172550 },
         [TOY_TEST_AGREE] = { 0xbe6bc8d2180fb959, 0xc23a25767df06324, 0x37d615e5d44f5e47, 0xc9850373b8127710 },
         [TOY_TEST_SENSE] = { 0x363aa071169440f3, 0xf909188b51fa3bc2, 0x48f971882f17809a, 0xf58b264318390200 },
-        [TOY_TEST_PAIRS] = { 0xafebbba95c7a60e6, 0xda30248d3f4977c9, 0xdb397832d5593e49, 0x62140b2e69f170b2 },
+        [TOY_TEST_PAIRS] = { 0xafebbba95c7a60e6, 0xda30248d3f4977c9, 0x85b8377479d2c36f, 0x2faeb4119d6c011d },
         [TOY_PROBE] = { 0x6bd90f25d2286b1c, 0x74411278838e0d0f, 0x6bd90f25d2286b1c, 0x74411278838e0d0f },
     };
     bool changed = false;

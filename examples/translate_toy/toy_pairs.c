@@ -185,12 +185,14 @@ static bool change_noun(search *s, int np, int clause)
 }
 
 /* The other sense, by another adjective in this place of the tree. */
-static bool change_adjective(search *s, toy_tree *to, int *adjective)
+static bool change_adjective(search *s, toy_tree *to, int *adjective, bool predicate)
 {
     int old = *adjective;
     for (int row = 0; old >= 0 && row < toy_adjective_count; row++) {
         *adjective = row;
-        if (row != old && toy_adjectives[row].before_noun == toy_adjectives[old].before_noun && accept(s, to))
+        bool fits = predicate ? !toy_adjectives[row].attributive_only
+                              : toy_adjectives[row].before_noun == toy_adjectives[old].before_noun;
+        if (row != old && fits && accept(s, to))
             return true;
     }
     *adjective = old;
@@ -213,12 +215,12 @@ static bool change_sense(search *s, int np)
 {
     toy_tree to = *s->from;
     to.np[np].noun += toy_nouns[to.np[np].noun].twin;
-    if (change_adjective(s, &to, &to.np[np].pre) || change_adjective(s, &to, &to.np[np].post))
+    if (change_adjective(s, &to, &to.np[np].pre, false) || change_adjective(s, &to, &to.np[np].post, false))
         return true;
     for (int i = 0; i < to.clause_count; i++) {
         toy_clause *c = &to.clause[i];
         if ((c->subject == np || c->object == np) &&
-            (change_adjective(s, &to, &c->predicate) || change_verb(s, &to, &c->verb)))
+            (change_adjective(s, &to, &c->predicate, true) || change_verb(s, &to, &c->verb)))
             return true;
     }
     return false;
