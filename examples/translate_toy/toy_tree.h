@@ -90,11 +90,11 @@ typedef struct {
     int opposite;             /* % of noun phrases whose number is not the first one's */
     int question_that;        /* % of questions with a that-clause */
     int other_gender;         /* weight of nouns whose gender is not the first one's, %; 0: 100 */
-    int invariant;            /* share of "sheep" and "fish", and of "run"; 0: 100 */
-    int run;
-    bool flat;    /* all words alike, no Zipf */
-    bool root_be; /* the main verb is "be" */
-    int sense;    /* a noun row + 1: the only homonym; 0: all */
+    int invariant;            /* weight of "sheep" and "fish", %; 0: 100 */
+    int run;                  /* weight of "run", %; 0: 100 */
+    bool flat;                /* all words alike, no Zipf */
+    bool root_be;             /* the main verb is "be" */
+    int sense;                /* a noun row + 1: the only homonym; 0: all */
 } toy_style;
 
 bool toy_tree_draw(toy_tree *tree, toy_dice *dice, const toy_style *style);
@@ -215,7 +215,7 @@ typedef struct {
     int64_t turn, turns;       /* this sentence's number in the family, and how many there are */
     int run;                   /* cells that each of them owns, at least */
     int shortest, longest;     /* English tokens */
-    int structures;            /* these exactly */
+    int structures;            /* these exactly; -1: any */
     bool held_out_pair;        /* at least one; otherwise none */
     int attractors, near, far; /* of the main subject if far > 0, and the distance between these */
     bool by_gender;            /* attractors are counted by gender, and the main verb is "be" */
