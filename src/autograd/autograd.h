@@ -48,6 +48,7 @@ typedef struct {
     uint64_t seed; /* of everything random on this tape */
     bool eval;     /* dropout is the identity */
     bool no_grad;  /* record nothing */
+    int threads;   /* one large op may use so many; 0: heed_threads(); the same bits for any; one within a shard */
     bool
         check_finite; /* debug: fail at the first op with a non-finite value, forward or backward, and name it. -inf from
                         * masked_fill is meant and passes */

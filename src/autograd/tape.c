@@ -10,6 +10,12 @@
 
 heed_tape *heed_tape_new(heed_tape_desc desc)
 {
+    if (desc.threads < 0) {
+        heed_fail(HEED_BAD_ARGUMENT, "tape: threads is %d, want 0 (all cores) or more", desc.threads);
+        return NULL;
+    }
+    if (desc.threads == 0)
+        desc.threads = heed_threads();
     heed_tape *tape = memory_get_zeroed((int64_t)sizeof *tape);
     if (!tape)
         return NULL;

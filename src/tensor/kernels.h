@@ -7,6 +7,15 @@
 
 #include "tensor.h"
 
+/* ---- k_parallel.c ------------------------------------------------------------------------------------------------ */
+/* Runs part(0..parts-1, context) on up to `threads` threads; in one where a shard is already running. Parts must not
+ * fail and must not depend on one another. */
+typedef void k_part(int64_t part, void *context);
+void k_parallel(int threads, int64_t parts, k_part *part, void *context);
+/* Cuts `items` of about `work` multiplications each into parts worth a thread's while, `each` items in all but the last;
+ * a rule on the two numbers alone. Returns how many parts; 0 for no items. */
+int64_t k_parts(int64_t items, int64_t work, int64_t *each);
+
 /* ---- k_map.c: elementwise, over any strides -------------------------------------------------------------------- */
 /* One stretch: out[i] = f(in[0][i], in[1][i], ...), i < n. All arrays contiguous; out is not an input. */
 typedef void k_row(heed_real *out, const heed_real *const *in, int64_t n, const void *arg);

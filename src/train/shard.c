@@ -188,6 +188,7 @@ static bool run_shard(int shard, int worker, void *context)
     if (!*tape)
         *tape = heed_tape_new((heed_tape_desc){
             .seed = trainer->desc.seed,
+            .threads = trainer->desc.threads,
             .check_finite = trainer->desc.check_finite,
         });
     if (!*tape)
