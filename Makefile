@@ -36,11 +36,12 @@ HEADERS  := src/heed.h $(foreach room,$(ROOMS),src/$(room)/$(room).h)
 SOURCES  := $(wildcard src/*/*.c)
 TOY      := $(wildcard examples/translate_toy/*.c)
 GOLDEN   := $(wildcard tests/golden.c tests/golden/*.c)
+BENCH    := $(wildcard bench/*.c)
 SINGLE   := $(wildcard examples/*.c)
 TESTS    := $(wildcard tests/test_*.c)
 # Programs of the float library, and of the double one: those that check gradients.
 PROGRAMS64 := $(if $(GOLDEN),golden) $(filter own_op,$(SINGLE:examples/%.c=%))
-PROGRAMS   := $(if $(TOY),translate_toy) $(filter-out $(PROGRAMS64),$(SINGLE:examples/%.c=%))
+PROGRAMS   := $(if $(TOY),translate_toy) $(if $(BENCH),heed_bench) $(filter-out $(PROGRAMS64),$(SINGLE:examples/%.c=%))
 # Scripts that make test runs. The others have a target of their own.
 SCRIPTS  := $(filter-out tests/run.sh tests/faults.sh tests/readme.sh tests/lint_test.sh tests/long_%, \
               $(wildcard tests/*.sh))
@@ -111,6 +112,7 @@ $(BUILD)/$1/toy.a: $$(patsubst %.c,$(BUILD)/$1/%.o,$$(filter-out %/main.c,$$(TOY
 
 $(BUILD)/$1/bin/translate_toy: $$(TOY:%.c=$(BUILD)/$1/%.o)
 $(BUILD)/$1/bin/golden: $$(GOLDEN:%.c=$(BUILD)/$1/%.o)
+$(BUILD)/$1/bin/heed_bench: $$(BENCH:%.c=$(BUILD)/$1/%.o)
 $$(SINGLE:examples/%.c=$(BUILD)/$1/bin/%): $(BUILD)/$1/bin/%: $(BUILD)/$1/examples/%.o
 $(BUILD)/$1/bin/%: $$($1_library)
 	@mkdir -p $$(@D)
@@ -119,7 +121,7 @@ $(BUILD)/$1/bin/%: $$($1_library)
 $1_tests: $$(TESTS:%.c=$(BUILD)/$1/%)
 .PHONY: $1_tests
 
--include $$(patsubst %.c,$(BUILD)/$1/%.d,$$(SOURCES) $$(TOY) $$(GOLDEN) $$(SINGLE) $$(TESTS))
+-include $$(patsubst %.c,$(BUILD)/$1/%.d,$$(SOURCES) $$(TOY) $$(GOLDEN) $$(BENCH) $$(SINGLE) $$(TESTS))
 endef
 $(foreach f,$(FLAVOURS),$(eval $(call flavour,$f)))
 
