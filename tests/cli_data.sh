@@ -100,6 +100,26 @@ expect 1 'its configuration says [226, 96]' "$toy" translate --model changed.saf
 sed 's/\\"cosine\\"/\\"linear\\"/' model/model.safetensors >changed.safetensors
 expect 1 'schedule is none this program knows' "$toy" translate --model changed.safetensors hello
 
+# The tensor self_attn.in_proj_weight is [48, 16]: a file that says [24, 32] has as many bytes.
+sed 's/\(in_proj_weight":{"dtype":"F32","shape":\)\[48,16\]/\1[24,32]/' model/model.safetensors >changed.safetensors
+expect 1 'in_proj_weight": its configuration says [48, 16], found [24, 32]' "$toy" translate --model changed.safetensors hello
+perl -0777 -pe 'my $n = unpack "Q<"; my $head = substr $_, 8, $n; my $rest = substr $_, 8 + $n;
+    $head =~ s/(\\"step\\":)\d+/${1}9223372036854775807/; $head .= " " x (-length($head) % 64);
+    $_ = pack("Q<", length $head) . $head . $rest' model/model.safetensors >changed.safetensors
+expect 1 'where training stood' "$toy" translate --model changed.safetensors hello
+
+# ---- what a terminal would obey --------------------------------------------------------------------------------------------
+escape=$(printf '\033]0;owned\007')
+for place in "translate --model ${escape}" "translate --model model ${escape}word" "train --resume --out ${escape}" \
+    "train --data ${escape}" "train --steps ${escape}" "evaluate --toy --split ${escape}" "${escape}"; do
+    # shellcheck disable=SC2086
+    timeout 60 "$toy" $place >out 2>&1 </dev/null
+    check "no escape reaches the terminal: $place" bash -c '! grep -qP "[\x1b\x07]" out && grep -q "x1B" out'
+done
+expect 0 'does not know "zebra9"' "$toy" translate --model model "$(printf 'zebra%d ' $(seq 40))"
+check 'ten unknown words by name' [ "$(grep -c 'does not know' out)" = 10 ]
+check 'and how many more' grep -q 'line 1: nor 30 more words' out
+
 # ---- heads -----------------------------------------------------------------------------------------------------------------
 expect 0 'enc.0.1' "$toy" heads --model model 'the cat sleeps .'
 check 'all three types' bash -c 'grep -q dec.0.0 out && grep -q cross.0.1 out'

@@ -38,6 +38,7 @@ for signal in INT TERM; do
     wait $pid
     got=$?
     check "SIG$signal: exit $code, not $got" [ $got = "$code" ]
+    check "SIG$signal says what it does" grep -q 'finishing the step and saving' out
     check "SIG$signal says how to go on" grep -q -- --resume out
     loads "sig$signal"
 done
@@ -50,6 +51,11 @@ wait $pid 2>/dev/null
 loads killed
 expect 0 '--resume' "${train[@]}" --steps 100000 --out killed --resume --max-minutes 0.001
 expect 0 'stopped after step' "${train[@]}" --steps 100000 --out minutes --max-minutes 0.001
+
+expect 0 'all 40 steps are done' "${train[@]}" --out whole --resume
+check 'nothing was changed by it' cmp whole/model.safetensors threads1/model.safetensors
+expect 0 'worse than guessing' "${train[@]}" --steps 30 --out astray --lr 30 --clip 0
+check 'a sane run does not say so' bash -c "! '${train[0]}' ${train[*]:1} --steps 30 --out sane 2>&1 | grep -q guessing"
 
 # ---- what a second start may and may not do --------------------------------------------------------------------------------
 expect 1 'there is a run in "whole"' "${train[@]}" --out whole

@@ -48,6 +48,8 @@ expect 2 '--valid needs' "$toy" train --valid a
 expect 2 '--resume and --force' "$toy" train --resume --force
 expect 2 'either --data FILE or --toy' "$toy" evaluate
 expect 2 'either --data FILE or --toy' "$toy" evaluate --toy --data x
+expect 2 '--split and --n are for --toy' "$toy" evaluate --data x --split dev
+expect 2 '--split and --n are for --toy' "$toy" evaluate --data x --n 5
 expect 2 'no split "test"' "$toy" evaluate --toy --split test
 expect 2 'give one sentence, in quotes' "$toy" heads
 expect 2 'give one sentence, in quotes' "$toy" heads the cat

@@ -34,13 +34,19 @@ static void print_text(const result *r)
         decisions_print(r->decisions, stdout);
 }
 
+/* JSON has no infinity. */
+static json_t *number_or_null(double x)
+{
+    return isfinite(x) ? json_real(x) : json_null();
+}
+
 static void print_json(const result *r)
 {
-    json_t *object = json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:o}", "sentences", (json_int_t)r->found.sentences,
-                               "tokens", (json_int_t)r->found.tokens, "loss", r->found.loss, "perplexity",
-                               exp(r->found.loss), "token_accuracy", r->found.token_accuracy, "exact_match",
-                               (double)r->exact / (double)r->found.sentences, "exact_interval",
-                               decisions_interval_json(exact_interval(r)));
+    json_t *object = json_pack("{s:I, s:I, s:o, s:o, s:f, s:f, s:o}", "sentences", (json_int_t)r->found.sentences,
+                               "tokens", (json_int_t)r->found.tokens, "loss", number_or_null(r->found.loss),
+                               "perplexity", number_or_null(exp(r->found.loss)), "token_accuracy",
+                               r->found.token_accuracy, "exact_match", (double)r->exact / (double)r->found.sentences,
+                               "exact_interval", decisions_interval_json(exact_interval(r)));
     if (!object || (r->decisions && !decisions_to_json(r->decisions, object)))
         die("out of memory");
     if (json_dumpf(object, stdout, JSON_REAL_PRECISION(12)))
@@ -113,6 +119,8 @@ int cmd_evaluate(int argc, char **argv)
         return parsed == OPTIONS_HELP ? (output_check(), 0) : EXIT_USAGE;
     if (!file == !toy)
         die_usage("evaluate: give either --data FILE or --toy");
+    if (file && (option_given(&line, "split") || option_given(&line, "n")))
+        die_usage("evaluate: --split and --n are for --toy, not for --data");
     if (!toy_split_named(split_name, &split))
         die_usage("evaluate: the toy language has no split \"%s\"; translate_toy corpus --help lists them", split_name);
 

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LINES_AT_ONCE = 512, MAX_TOKENS = 2000 };
+enum { LINES_AT_ONCE = 512, MAX_TOKENS = 2000, NAMED = 10 };
 
 typedef struct {
     const model *m;
@@ -25,9 +25,14 @@ static void say_unknown(int64_t line, const char *text, const int32_t *ids)
     heed_words words;
     if (!heed_words_split(text, &words))
         die("%s", heed_error());
+    int64_t more = 0, named = 0;
     for (int64_t i = 0; i < words.count; i++)
-        if (ids[i] == HEED_UNK)
+        if (ids[i] == HEED_UNK && named++ < NAMED)
             warn("line %lld: the model does not know \"%s\"", (long long)line, words.words[i]);
+        else if (ids[i] == HEED_UNK)
+            more++;
+    if (more)
+        warn("line %lld: nor %lld more words", (long long)line, (long long)more);
     heed_words_free(&words);
 }
 
@@ -39,7 +44,7 @@ static void hold(job *j, const char *text)
     if (!heed_utf8_valid(text, (int64_t)strlen(text)))
         warn("line %lld: %s", (long long)line, heed_line_reason(HEED_LINE_ENCODING));
     else if ((n = heed_vocab_encode(j->m->source, text, ids, MAX_TOKENS, &unknown)) < 0)
-        warn("line %lld: %s (at most %d)", (long long)line, heed_line_reason(HEED_LINE_LONG), MAX_TOKENS);
+        warn("line %lld: %s", (long long)line, heed_error());
     heed_error_clear();
     if (unknown)
         say_unknown(line, text, ids);

@@ -185,6 +185,10 @@ static bool resample(int shard, int worker, void *context)
     tally *t = &scores->tallies[shard];
     (void)worker;
     decisions_bootstrap(t->sentences, t->sentence_count, &t->forced_interval, &t->free_interval);
+    if (t->forced == 0 || t->forced == t->count) /* all alike: every resample too */
+        t->forced_interval = decisions_wilson(t->forced ? t->sentence_count : 0, t->sentence_count);
+    if (t->free == 0 || t->free == t->count)
+        t->free_interval = decisions_wilson(t->free ? t->sentence_count : 0, t->sentence_count);
     return true;
 }
 

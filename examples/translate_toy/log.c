@@ -85,17 +85,20 @@ run_log *log_open(const char *folder, int64_t step, int64_t steps)
         die("out of memory");
     *log = (run_log){ .folder = folder, .first_step = step, .steps = steps, .started = seconds_now() };
     log->terminal = isatty(STDOUT_FILENO);
-    char *path = folder_path(folder, "log.jsonl");
+    char *path = folder_path(folder, "log.jsonl"), *fresh = folder_path(folder, "log.jsonl.tmp");
     FILE *old = step > 0 ? fopen(path, "r") : NULL;
     if (old) {
         read_entries(log, old);
         fclose(old);
     }
-    log->file = fopen(path, "w");
+    log->file = fopen(fresh, "w"); /* takes the old one's place when it is whole */
     if (!log->file)
-        die("%s: %s", path, strerror(errno));
+        die("%s: %s", fresh, strerror(errno));
     for (int64_t i = 0; i < log->count; i++)
         write_entry(log, &log->entries[i]);
+    if (rename(fresh, path))
+        die("%s: %s", path, strerror(errno));
+    free(fresh);
     free(path);
     return log;
 }

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 static const double ANY = 9e15; /* the most a whole number in a double can be trusted with */
+static const json_int_t MOST_STEPS = INT64_C(9000000000000000);
 
 /* ---- configuration ------------------------------------------------------------------------------------------------------ */
 
@@ -174,7 +175,7 @@ static void read_progress(progress *at, const char *json, const char *path)
     const char *data;
     if (json_unpack(object, "{s:I, s:I, s:I, s:I, s:s}", "step", &step, "epoch", &epoch, "batch", &batch, "best_step",
                     &best_step, "data", &data) ||
-        step < 0 || epoch < 0 || batch < 0 || best_step < 0)
+        step < 0 || epoch < 0 || batch < 0 || best_step < 0 || step > MOST_STEPS || epoch > MOST_STEPS)
         die("load \"%s\": its metadata does not say where training stood", path);
     const json_t *loss = json_object_get(object, "best_loss");
     if (loss && !json_is_number(loss))
@@ -187,8 +188,8 @@ static void read_progress(progress *at, const char *json, const char *path)
 
 /* ---- making, saving, loading ---------------------------------------------------------------------------------------------- */
 
-/* The network and the optimiser of m's configuration and vocabularies; parameters start from the seed. */
-static void build(model *m)
+/* The network of m's configuration and vocabularies. */
+static void make_network(model *m)
 {
     const configuration *c = &m->config;
     m->params = heed_params_new();
@@ -207,6 +208,12 @@ static void build(model *m)
                                                                        .dropout = c->dropout,
                                                                        .has_padding = true,
                                                                        .padding = HEED_PAD });
+}
+
+/* Memory for the parameters, which start from the seed, and the optimiser. */
+static void start(model *m)
+{
+    const configuration *c = &m->config;
     if (!heed_params_init(m->params, (uint64_t)c->seed))
         die("%s", heed_error());
     m->opt = heed_adamw_make(
@@ -230,7 +237,8 @@ model *model_new(const configuration *config, heed_vocab *source, heed_vocab *ta
     m->at.best_loss = (double)INFINITY;
     m->source = source;
     m->target = target;
-    build(m);
+    make_network(m);
+    start(m);
     return m;
 }
 
@@ -270,30 +278,19 @@ static heed_vocab *read_vocabulary(heed_reader *file, const char *key, const cha
     return vocab;
 }
 
-static void expect_shape(heed_reader *file, const char *name, heed_shape shape)
-{
-    int i = heed_safetensors_find(file, name);
-    heed_shape_buffer want, found;
-    if (i < 0 || !heed_shape_equal(heed_safetensors_entry(file, i).shape, shape))
-        die("load \"%s\": tensor \"%s\": its configuration says %s, found %s", heed_safetensors_path(file), name,
-            heed_shape_text(shape, &want),
-            i < 0 ? "none" : heed_shape_text(heed_safetensors_entry(file, i).shape, &found));
-}
-
-/* Every size of the network against the file, before memory is taken for it: a configuration cannot ask for more than the
- * file holds. heed_checkpoint_load then checks every tensor. */
+/* Every parameter against the file, before memory is taken for them: a configuration cannot ask for more than the file
+ * holds. */
 static void check_sizes(heed_reader *file, const model *m)
 {
-    const configuration *c = &m->config;
-    static const char *const stacks[] = { "encoder", "decoder" };
-    expect_shape(file, "src_embed.weight", HEED_SHAPE(heed_vocab_size(m->source), c->d_model));
-    expect_shape(file, "tgt_embed.weight", HEED_SHAPE(heed_vocab_size(m->target), c->d_model));
-    for (int stack = 0; stack < 2; stack++)
-        for (int64_t layer = 0; layer < c->layers; layer++) {
-            char name[64];
-            snprintf(name, sizeof name, "%s.layers.%lld.linear1.weight", stacks[stack], (long long)layer);
-            expect_shape(file, name, HEED_SHAPE(c->ffn, c->d_model));
-        }
+    for (int i = 0, n = heed_params_count(m->params); i < n; i++) {
+        const heed_param *p = heed_params_at(m->params, i);
+        int at = heed_safetensors_find(file, p->name);
+        heed_shape_buffer want, found;
+        if (at < 0 || !heed_shape_equal(heed_safetensors_entry(file, at).shape, p->shape))
+            die("load \"%s\": tensor \"%s\": its configuration says %s, found %s", heed_safetensors_path(file), p->name,
+                heed_shape_text(p->shape, &want),
+                at < 0 ? "none" : heed_shape_text(heed_safetensors_entry(file, at).shape, &found));
+    }
 }
 
 model *model_load(const char *path, bool with_optimizer)
@@ -313,8 +310,9 @@ model *model_load(const char *path, bool with_optimizer)
     m->config = configuration_defaults();
     read_configuration(&m->config, heed_safetensors_metadata(file, "configuration"), &m->schedule, path);
     read_progress(&m->at, heed_safetensors_metadata(file, "progress"), path);
+    make_network(m);
     check_sizes(file, m);
-    build(m);
+    start(m);
     if (!heed_checkpoint_load(file, m->params, with_optimizer ? &m->opt : NULL))
         die("%s", heed_error());
     heed_safetensors_close(file);

@@ -1,6 +1,8 @@
 /* Long options from a table: options.h. */
 #include "options.h"
 
+#include "heed.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -52,12 +54,13 @@ const char *closest_name(const char *typed, const char *const *names)
 static bool wrong(const command_line *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static bool wrong(const command_line *line, const char *format, ...)
 {
+    char text[1024], clean[1024];
     va_list arguments;
     va_start(arguments, format);
-    fprintf(stderr, "translate_toy %s: ", line->name);
-    vfprintf(stderr, format, arguments);
-    fprintf(stderr, "\n(translate_toy %s --help lists the options)\n", line->name);
+    vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    fprintf(stderr, "translate_toy %s: %s\n", line->name, heed_error_clean(clean, sizeof clean, text));
+    fprintf(stderr, "(translate_toy %s --help lists the options)\n", line->name);
     return false;
 }
 

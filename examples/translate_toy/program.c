@@ -1,6 +1,8 @@
 /* What every command shares: program.h. */
 #include "program.h"
 
+#include "heed.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -10,13 +12,14 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Words, names and options come from files and users: what a terminal would obey is shown as \xNN. */
 static void say(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
 static void say(const char *format, va_list arguments)
 {
+    char text[8192], clean[8192];
+    vsnprintf(text, sizeof text, format, arguments);
     fflush(stdout); /* what was printed before comes before */
-    fputs("translate_toy: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
+    fprintf(stderr, "translate_toy: %s\n", heed_error_clean(clean, sizeof clean, text));
 }
 
 void die(const char *format, ...)
@@ -51,10 +54,15 @@ static volatile sig_atomic_t stop_code;
 
 static void on_signal(int number)
 {
+    static const char told[] =
+        "\ntranslate_toy: finishing the step and saving; once more stops at once and loses what was not "
+        "saved\n";
     int code = number == SIGTERM ? EXIT_TERM : EXIT_INT;
     if (stop_code)
         _exit(code);
     stop_code = code;
+    if (write(STDERR_FILENO, told, sizeof told - 1) < 0)
+        return; /* nobody is there to be told */
 }
 
 static void signals_handle(void (*handler)(int))

@@ -32,6 +32,7 @@ typedef struct {
     int64_t starts[MAX_SHARDS + 1];
     /* since the last entry of the log */
     double loss_sum, since;
+    double last_valid; /* validation loss; 0 before the first */
     int64_t loss_steps, tokens;
 } loop;
 
@@ -153,7 +154,7 @@ static void validate(loop *l)
     model *m = l->m;
     log_entry entry = entry_now(l);
     likelihood found = score_likelihood(m, l->valid, (int)l->run->threads);
-    entry.valid_loss = found.loss;
+    entry.valid_loss = l->last_valid = found.loss;
     entry.valid_accuracy = found.token_accuracy;
     if (found.loss < m->at.best_loss) {
         m->at.best_loss = found.loss;
@@ -206,6 +207,15 @@ static void loop_close(loop *l)
     free(l->best);
 }
 
+/* A model that gives every word the same probability loses log V nats a token; label smoothing moves that little. */
+static void warn_if_worse_than_guessing(const loop *l)
+{
+    double guessing = log((double)heed_vocab_size(l->m->target));
+    if (l->last_valid > guessing)
+        warn("the validation loss, %.2f, is worse than guessing (%.2f): training has diverged; try a lower --lr",
+             l->last_valid, guessing);
+}
+
 int train_run(model *m, const training *run)
 {
     loop l = loop_open(m, run);
@@ -218,6 +228,8 @@ int train_run(model *m, const training *run)
            heed_vocab_size(m->target));
     printf("%lld parameters; step %lld of %lld; %s\n", (long long)heed_params_numel(m->params), (long long)m->at.step,
            (long long)m->config.steps, l.last);
+    if (m->at.step >= m->config.steps)
+        printf("all %lld steps are done; --steps N goes further\n", (long long)m->config.steps);
     double started = seconds_now();
     bool stopped = run->stop_after && m->at.step >= run->stop_after;
     start_entry(&l);
@@ -236,6 +248,7 @@ int train_run(model *m, const training *run)
             (run->max_minutes > 0 && seconds_now() - started > 60 * run->max_minutes) || m->at.step == run->stop_after;
     }
     save(&l, l.last);
+    warn_if_worse_than_guessing(&l);
     loop_close(&l);
     signals_release();
     if (m->at.step < m->config.steps)

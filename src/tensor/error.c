@@ -147,3 +147,8 @@ const char *text_clean(char *room, size_t size, const char *text)
     room[used] = '\0';
     return room;
 }
+
+const char *heed_error_clean(char *room, size_t size, const char *text)
+{
+    return text_clean(room, size, text);
+}

@@ -68,6 +68,9 @@ HEED_API const char *heed_error(void);          /* the first failure's text ("" 
 HEED_API heed_error_kind heed_error_code(void); /* its kind; does not mark it as read */
 HEED_API bool heed_error_pending(void);         /* is there a failure nobody has read? */
 HEED_API void heed_error_clear(void);
+/* text as a terminal may show it: control characters and bytes that are no UTF-8 as \xNN, and ... at the end if `size`
+ * bytes do not hold it. For names out of files. Returns room. */
+HEED_API const char *heed_error_clean(char *room, size_t size, const char *text);
 HEED_API void heed_on_error(void (*fn)(heed_error_kind, const char *text)); /* called at once; NULL: none */
 /* Records a failure and returns false. For the library and for ops of your own. At most 511 bytes are kept. */
 HEED_API bool heed_fail(heed_error_kind kind, const char *format, ...) HEED_PRINTF(2, 3);
