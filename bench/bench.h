@@ -52,6 +52,7 @@ void bench_report_timing(json_t *object, bench_timing timing);
 void bench_report_gflops(json_t *object, double flops, bench_timing timing);
 /* count things a step, in things a second */
 void bench_report_rate(json_t *object, const char *name, double count, bench_timing timing);
+void bench_report(json_t *object, const char *name, double value);
 /* Does the user want this case? */
 bool bench_wants(const bench_options *options, const char *name);
 json_t *bench_add_case(json_t *report, const char *name); /* an object in report's "cases" */
@@ -90,6 +91,18 @@ bench_timing training_measure(training *t, const bench_options *options, double 
 heed_rng bench_rng(const char *name);
 void bench_fill_ids(int32_t *ids, int64_t n, const char *name, int64_t below);
 void bench_fill_normal(heed_real *values, int64_t n, const char *name);
+
+/* ---- leaf.c: an array with a gradient that enters a tape without a copy ------------------------------------------- */
+typedef struct {
+    const char *name;
+    heed_tensor value;
+    heed_real *grad;
+    bool empty;
+    uint64_t version;
+} leaf;
+leaf leaf_new(const char *name, heed_shape shape); /* random; not to be moved while on a tape */
+void leaf_free(leaf *l);
+heed_var *leaf_on(heed_tape *tape, leaf *l); /* its gradient starts anew */
 
 /* ---- seq2seq.c: W1-W3 -------------------------------------------------------------------------------------------- */
 typedef struct {

@@ -5,6 +5,12 @@ static const bench_workload workloads[] = {
     { "W1", "training step of a toy translator: d 64, 2+2 layers, 64 x 12+12 tokens", run_seq2seq, false, true },
     { "W2", "of Transformer-Tiny: d 128, 4+4 layers, 10000 words, 128 x 16+16 tokens", run_seq2seq, false, true },
     { "W3", "of Transformer-base: d 512, 6+6 layers, 8000 words, 32 x 32+32 tokens", run_seq2seq, false, true },
+    { "W4", "multi-head self-attention, forward and backward", run_attention, true, true },
+    { "W5", "greedy decoding with a cache: W2's model, 16 words to 32", run_decode, true, false },
+    { "W6", "single operations, forward and backward", run_ops, true, false },
+    { "W7", "from the start of a process to the end of its first W1 step", run_startup, false, false },
+    { "GPT", "training step of a decoder-only model", run_gpt, true, false },
+    { "MLP", "training step of a perceptron", run_mlp, true, false },
     { .name = NULL },
 };
 

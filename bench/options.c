@@ -10,7 +10,7 @@
 
 /* ---- the end ------------------------------------------------------------------------------------------------------ */
 
-static _Noreturn void end(int code, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static _Noreturn void end(int code, const char *format, va_list arguments)
 {
     fprintf(stderr, "heed_bench: ");
     vfprintf(stderr, format, arguments);

@@ -63,23 +63,28 @@ static void set(json_t *object, const char *name, json_t *value)
         die("out of memory");
 }
 
+void bench_report(json_t *object, const char *name, double value)
+{
+    set(object, name, json_real(value));
+}
+
 void bench_report_timing(json_t *object, bench_timing timing)
 {
-    set(object, "ms_median", json_real(timing.median));
-    set(object, "ms_min", json_real(timing.least));
-    set(object, "ms_max", json_real(timing.most));
+    bench_report(object, "ms_median", timing.median);
+    bench_report(object, "ms_min", timing.least);
+    bench_report(object, "ms_max", timing.most);
     set(object, "reps", json_integer(timing.reps));
 }
 
 void bench_report_gflops(json_t *object, double flops, bench_timing timing)
 {
     if (flops > 0)
-        set(object, "gflops", json_real(flops / timing.median / 1e6));
+        bench_report(object, "gflops", flops / timing.median / 1e6);
 }
 
 void bench_report_rate(json_t *object, const char *name, double count, bench_timing timing)
 {
-    set(object, name, json_real(count / timing.median * 1e3));
+    bench_report(object, name, count / timing.median * 1e3);
 }
 
 bool bench_wants(const bench_options *options, const char *name)
@@ -118,8 +123,10 @@ static void print_line(const json_t *object, const char *name)
 
 void bench_print(const bench_options *options, json_t *report)
 {
-    set(report, "peak_rss_mb", json_real(bench_rss_mb()));
     json_t *cases = json_object_get(report, "cases"), *one;
+    if (options->only && !cases)
+        die_usage("%s has no case with \"%s\" in its name", options->workload, options->only);
+    bench_report(report, "peak_rss_mb", bench_rss_mb());
     size_t i;
     if (options->json) {
         json_dumpf(report, stdout, JSON_COMPACT | JSON_REAL_PRECISION(8));

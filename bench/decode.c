@@ -1,0 +1,86 @@
+/* W5: greedy decoding of W2's model, 16 source tokens and 32 generated ones, for 1 and for 64 sentences. Nothing may end
+ * early, so <eos> is a token that this model never chooses. What came out is compared with decoding without a cache. */
+#include "bench.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { GENERATED = 32, MOST_ROWS = 64 };
+
+typedef struct {
+    heed_params *params;
+    heed_transformer net;
+    heed_tape *tape;
+    heed_decode_desc desc;
+    int64_t rows, src_length;
+    int32_t *src, *out; /* [rows, src_length], [rows, GENERATED] */
+    int32_t lengths[MOST_ROWS];
+} decoding;
+
+static void decode(void *context)
+{
+    decoding *d = context;
+    heed_tape_reset(d->tape);
+    if (!heed_decode_greedy(&d->net, d->tape, d->src, NULL, d->rows, d->src_length, d->desc, d->out, d->lengths))
+        die("%s", heed_error());
+}
+
+static bool all_run_to_the_end(const decoding *d)
+{
+    for (int64_t i = 0; i < d->rows; i++)
+        if (d->lengths[i] != GENERATED)
+            return false;
+    return true;
+}
+
+/* The share of tokens that decoding without a cache chooses too. */
+static double agreement(decoding *d)
+{
+    int64_t n = d->rows * GENERATED, equal = 0;
+    int32_t *cached = bench_alloc(n, sizeof *cached);
+    memcpy(cached, d->out, (size_t)n * sizeof *cached);
+    d->desc.no_cache = true;
+    decode(d);
+    d->desc.no_cache = false;
+    for (int64_t i = 0; i < n; i++)
+        equal += cached[i] == d->out[i];
+    free(cached);
+    return (double)equal / (double)n;
+}
+
+static void run_case(const bench_options *options, json_t *report, const char *name, int64_t rows)
+{
+    if (!bench_wants(options, name))
+        return;
+    seq2seq_size size = seq2seq_find("W2");
+    decoding d = { .params = heed_params_new(), .rows = rows, .src_length = size.src };
+    d.net = seq2seq_make(d.params, size, 0, 0);
+    d.tape = heed_tape_new((heed_tape_desc){ .threads = options->threads });
+    if (!heed_params_init(d.params, 1234) || !d.tape)
+        die("%s", heed_error());
+    d.src = bench_alloc(rows * size.src, sizeof *d.src);
+    d.out = bench_alloc(rows * GENERATED, sizeof *d.out);
+    bench_fill_ids(d.src, rows * size.src, "source", size.vocab);
+    d.desc = (heed_decode_desc){ .bos = 1, .eos = 2, .max_length = GENERATED };
+    for (decode(&d); !all_run_to_the_end(&d); decode(&d))
+        if (++d.desc.eos == size.vocab)
+            die("%s: every token ends some sentence", name);
+
+    json_t *object = bench_add_case(report, name);
+    double agree = agreement(&d);
+    bench_timing timing = bench_measure(options, options->min_time, decode, &d);
+    bench_report_timing(object, timing);
+    bench_report_rate(object, "sentences_per_s", (double)rows, timing);
+    bench_report_rate(object, "generated_tokens_per_s", (double)(rows * GENERATED), timing);
+    bench_report(object, "agree_uncached", agree);
+    free(d.src);
+    free(d.out);
+    heed_tape_free(d.tape);
+    heed_params_free(d.params);
+}
+
+void run_decode(const bench_options *options, json_t *report)
+{
+    run_case(options, report, "b1", 1);
+    run_case(options, report, "b64", MOST_ROWS);
+}
