@@ -413,6 +413,10 @@ static void test_externals(void **state)
         assert_true(p.empty == before.empty && p.backwards == 2 && p.version == 5);
         if (!empty)
             assert_memory_equal(p.grads, before.grads, sizeof p.grads);
+        p.external.empty = NULL;
+        assert_false(heed_gradcheck_with(parameter_fn, &p, inputs, 1, &p.external, 1, plain, &report));
+        check_failed(HEED_BAD_ARGUMENT, "external \"weight\" has a gradient but no flag");
+        assert_memory_equal(p.values, before.values, sizeof p.values);
     }
 }
 

@@ -101,6 +101,34 @@ static void test_intermediate_gradients(void **state)
     check_failed(HEED_BAD_STATE, "heed_keep_grad");
 }
 
+/* The gradient backward starts from is the caller's: it is not written, nor read once the pass is over. */
+static void test_the_first_gradient_is_the_callers(void **state)
+{
+    (void)state;
+    heed_var *x = leaf3(1, 2, 3), *kept = heed_scale(x, 2);
+    heed_real g[] = { 1, 2, 3 };
+    heed_keep_grad(kept);
+    assert_true(heed_backward_from(kept, g));
+    g[1] = (heed_real)NAN;
+    check_close(GRAD(kept, 1), 2, 0);
+    check_close(GRAD(x, 1), 4, 0);
+
+    heed_tape_reset(tape);
+    x = leaf3(1, 2, 3);
+    heed_var *y = heed_mul(x, x);
+    assert_true(heed_backward_from(y, (const heed_real[]){ 1, 2, 3 })); /* in memory that may not be written */
+    check_close(GRAD(x, 2), 18, 0);
+    assert_false(heed_tensor_ok(heed_grad(y)));
+    check_failed(HEED_BAD_STATE, "heed_keep_grad");
+
+    heed_tape_reset(tape);
+    x = leaf3(1, 2, 3);
+    g[1] = 7;
+    assert_true(heed_backward_from(x, g));
+    g[1] = (heed_real)NAN;
+    check_close(GRAD(x, 1), 7, 0);
+}
+
 static void test_second_backward_is_refused(void **state)
 {
     (void)state;
@@ -355,6 +383,7 @@ int main(void)
         WITH_TAPE(test_no_grad_region),
         WITH_TAPE(test_leaf_not_reached_is_zero),
         WITH_TAPE(test_intermediate_gradients),
+        WITH_TAPE(test_the_first_gradient_is_the_callers),
         WITH_TAPE(test_second_backward_is_refused),
         WITH_TAPE(test_stale_variables_are_refused_by_name),
         WITH_TAPE(test_rewind),

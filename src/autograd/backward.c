@@ -32,32 +32,36 @@ heed_tensor root_grad_view(const heed_root *root, heed_tensor value)
 
 /* ---- memory of intermediate gradients: blocks that come back when their node has run ----------------------------- */
 
-heed_real *tape_grad_block(heed_tape *tape, int64_t numel)
+bool tape_grad_block(heed_tape *tape, heed_root *root)
 {
-    grad_block **best = NULL;
+    int64_t numel = root->numel;
+    grad_block **best = NULL, *block;
     for (grad_block **at = &tape->free_grads; *at; at = &(*at)->next)
         if ((*at)->capacity >= numel && (!best || (*at)->capacity < (*best)->capacity))
             best = at;
     if (best && (*best)->capacity / 4 <= numel) {
-        grad_block *block = *best;
+        block = *best;
         *best = block->next;
-        return block->data;
+    } else {
+        block = heed_arena_alloc(tape->arena, (int64_t)sizeof *block + numel * (int64_t)sizeof *block->data);
+        if (!block)
+            return false;
+        block->capacity = numel;
     }
-    return heed_arena_alloc(tape->arena, numel * (int64_t)sizeof(heed_real));
+    root->block = block;
+    root->grad = block->data;
+    return true;
 }
 
-/* A block that cannot be listed for want of memory is only lost until the reset. */
 static void release_grad(heed_tape *tape, heed_root *root)
 {
     if (root->kept || root->is_external || !root->grad)
         return;
-    bool muted = error_mute(true);
-    grad_block *block = heed_arena_alloc(tape->arena, (int64_t)sizeof *block);
-    if (block) {
-        *block = (grad_block){ .next = tape->free_grads, .data = root->grad, .capacity = root->numel };
-        tape->free_grads = block;
+    if (root->block) {
+        root->block->next = tape->free_grads;
+        tape->free_grads = root->block;
     }
-    error_mute(muted);
+    root->block = NULL;
     root->grad = NULL;
     root->touched = false;
     root->released = true;
@@ -118,26 +122,45 @@ static bool check_finite_grads(const heed_node *node)
     return true;
 }
 
-/* ---- the pass ------------------------------------------------------------------------------------------------------
- */
+/* ---- the pass ---------------------------------------------------------------------------------------------------- */
 
+static bool is_output(const heed_tape *tape, const heed_root *root)
+{
+    for (int64_t n = tape->n_nodes - 1; n >= 0; n--)
+        if (tape->nodes[n]->out->root == root)
+            return true;
+    return false;
+}
+
+/* A tensor on numbers that will only be read. */
+static heed_tensor readable(const heed_real *numbers, heed_shape shape)
+{
+    union {
+        const heed_real *given;
+        heed_real *data;
+    } same = { numbers };
+    return heed_tensor_wrap(same.data, shape);
+}
+
+/* The first gradient. Where it is gone again after the pass the caller's own numbers serve: nobody else adds to them. */
 static bool start(heed_tape *tape, heed_var *v, const heed_real *gradient)
 {
     heed_root *root = v->root;
-    if (!root->grad && !(root->grad = tape_grad_block(tape, root->numel)))
+    heed_tensor given = readable(gradient, v->value.shape);
+    bool whole = heed_tensor_numel(given) == root->numel && heed_tensor_contiguous(v->value);
+    if (whole && !root->kept && is_output(tape, root)) {
+        root->grad = given.data;
+        root->touched = true;
+        return true;
+    }
+    if (!root->grad && !tape_grad_block(tape, root))
         return false;
     if (!root_has_grad(root))
         memset(root->grad, 0, (size_t)root->numel * sizeof *root->grad);
     root->touched = true;
     if (root->is_external && root->external.empty)
         *root->external.empty = false;
-    heed_tensor view = root_grad_view(root, v->value);
-    int64_t numel = heed_tensor_numel(view), index[HEED_MAX_RANK] = { 0 };
-    for (int64_t i = 0; i < numel; i++) {
-        *heed_tensor_at(view, index) += gradient[i];
-        for (int axis = view.shape.rank - 1; axis >= 0 && ++index[axis] == view.shape.dims[axis]; axis--)
-            index[axis] = 0;
-    }
+    k_map(root_grad_view(root, v->value), 1, k_copy_row, &given, 1, NULL);
     return true;
 }
 
@@ -197,6 +220,8 @@ bool heed_backward_from(heed_var *v, const heed_real *gradient)
     tape->spent = true;
     tape->failed = false;
     bool complete = start(tape, v, gradient) && run(tape);
+    if (!v->root->block) /* the caller's numbers stay his own */
+        release_grad(tape, v->root);
     finish(tape, complete);
     return complete;
 }

@@ -93,6 +93,9 @@ static bool add_subject(check *k, const char *name, heed_tensor value, const hee
     if (!heed_tensor_ok(value))
         return heed_fail(HEED_BAD_ARGUMENT, "gradcheck: %s \"%s\" is not a valid tensor",
                          external ? "external" : "input", name ? name : "");
+    if (external && !external->empty)
+        return heed_fail(HEED_BAD_ARGUMENT, "gradcheck: external \"%s\" has a gradient but no flag `empty` for it",
+                         name ? name : "");
     int64_t n = heed_tensor_numel(value);
     *s = (subject){ .name = name ? name : "", .value = value, .external = external };
     if (!external && !heed_tensor_ok(s->value = heed_tensor_contiguous_copy(k->arena, value)))

@@ -8,14 +8,22 @@
 #include "autograd.h"
 #include "../tensor/kernels.h"
 
+/* Memory of a gradient, for whichever root needs it next. */
+typedef struct grad_block {
+    struct grad_block *next; /* in the list of free ones */
+    int64_t capacity;
+    _Alignas(64) heed_real data[];
+} grad_block;
+
 struct heed_root {
     heed_real *base; /* first element of the values */
     int64_t numel;
-    heed_real *grad; /* NULL until somebody asks for a place to write */
-    bool wants;      /* takes a gradient */
-    bool touched;    /* grad holds something (external roots: see *external.empty) */
-    bool reached;    /* by the running backward pass */
-    bool kept;       /* not released when its node has run */
+    heed_real *grad;   /* NULL until somebody asks for a place to write */
+    grad_block *block; /* that grad is in; NULL: it is external, or read only and the caller's of backward */
+    bool wants;        /* takes a gradient */
+    bool touched;      /* grad holds something (external roots: see *external.empty) */
+    bool reached;      /* by the running backward pass */
+    bool kept;         /* not released when its node has run */
     bool released;
     bool is_external;
     heed_external external;
@@ -39,12 +47,6 @@ typedef struct {
     slot_chunk *first, *current;
     int64_t used;
 } slot_pool;
-
-typedef struct grad_block {
-    struct grad_block *next;
-    heed_real *data;
-    int64_t capacity;
-} grad_block;
 
 struct heed_tape {
     heed_tape_desc desc;
@@ -110,7 +112,7 @@ heed_root *tape_root(heed_tape *tape, heed_real *base, int64_t numel, const char
 heed_rng tape_rng(const heed_tape *tape, const char *site);
 
 /* backward.c */
-heed_real *tape_grad_block(heed_tape *tape, int64_t numel);
+bool tape_grad_block(heed_tape *tape, heed_root *root); /* gives root a place for its gradient, not set */
 heed_tensor root_grad_view(const heed_root *root, heed_tensor value);
 bool root_has_grad(const heed_root *root);
 const char *root_text(const heed_root *root, char *room, size_t size); /* parameter "fc1.weight" */

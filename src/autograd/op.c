@@ -209,7 +209,7 @@ heed_grad_dest heed_grad_into(heed_node *node, int i)
         return none;
     heed_root *root = node->in[i]->root;
     heed_tensor value = node->in[i]->value;
-    if (!root->grad && !(root->grad = tape_grad_block(node->state->tape, root->numel))) {
+    if (!root->grad && !tape_grad_block(node->state->tape, root)) {
         node->state->tape->failed = true;
         return none;
     }

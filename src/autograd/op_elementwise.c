@@ -81,8 +81,7 @@ static bool binary_backward(heed_node *node, k_row *row_a, k_row *row_b)
 /* The head of a k_row: out[0..n) from in[0][0..n), in[1][0..n), ... In backward in[0] is the output's gradient. */
 #define ROW(name) static void name(heed_real *out, const heed_real *const *in, int64_t n, const void *arg)
 
-/* ---- add: a + b ----------------------------------------------------------------------------------------------------
- */
+/* ---- add: a + b -------------------------------------------------------------------------------------------------- */
 
 ROW(add_row)
 {
@@ -101,8 +100,7 @@ heed_var *heed_add(heed_var *a, heed_var *b)
     return binary(&add_op, a, b, add_row);
 }
 
-/* ---- sub: a - b ----------------------------------------------------------------------------------------------------
- */
+/* ---- sub: a - b -------------------------------------------------------------------------------------------------- */
 
 ROW(sub_row)
 {
@@ -128,8 +126,7 @@ heed_var *heed_sub(heed_var *a, heed_var *b)
     return binary(&sub_op, a, b, sub_row);
 }
 
-/* ---- mul: a b ------------------------------------------------------------------------------------------------------
- */
+/* ---- mul: a b ---------------------------------------------------------------------------------------------------- */
 
 ROW(mul_row)
 {
@@ -155,8 +152,7 @@ heed_var *heed_mul(heed_var *a, heed_var *b)
     return binary(&mul_op, a, b, mul_row);
 }
 
-/* ---- div: a / b ----------------------------------------------------------------------------------------------------
- */
+/* ---- div: a / b -------------------------------------------------------------------------------------------------- */
 
 ROW(div_row)
 {
@@ -189,8 +185,7 @@ heed_var *heed_div(heed_var *a, heed_var *b)
     return binary(&div_op, a, b, div_row);
 }
 
-/* ---- scale: c x; neg: -x -------------------------------------------------------------------------------------------
- */
+/* ---- scale: c x; neg: -x ----------------------------------------------------------------------------------------- */
 
 ROW(scale_row) /* forward and backward alike: it is linear */
 {
@@ -219,8 +214,7 @@ heed_var *heed_neg(heed_var *x)
     return op_unary(&neg_op, x, negated_row, NULL);
 }
 
-/* ---- exp -----------------------------------------------------------------------------------------------------------
- */
+/* ---- exp --------------------------------------------------------------------------------------------------------- */
 
 ROW(exp_row)
 {
@@ -246,8 +240,7 @@ heed_var *heed_exp(heed_var *x)
     return op_unary(&exp_op, x, exp_row, NULL);
 }
 
-/* ---- log: log 0 = -inf, of a negative NaN --------------------------------------------------------------------------
- */
+/* ---- log: log 0 = -inf, of a negative NaN ------------------------------------------------------------------------ */
 
 ROW(log_row)
 {
@@ -273,8 +266,7 @@ heed_var *heed_log(heed_var *x)
     return op_unary(&log_op, x, log_row, NULL);
 }
 
-/* ---- sqrt: its derivative at 0 is inf -------------------------------------------------------------------------------
- */
+/* ---- sqrt: its derivative at 0 is inf ---------------------------------------------------------------------------- */
 
 ROW(sqrt_row)
 {
@@ -300,8 +292,7 @@ heed_var *heed_sqrt(heed_var *x)
     return op_unary(&sqrt_op, x, sqrt_row, NULL);
 }
 
-/* ---- pow: x^c; 0^0 = 1 as in C
- * --------------------------------------------------------------------------------------- */
+/* ---- pow: x^c; 0^0 = 1 as in C ----------------------------------------------------------------------------------- */
 
 ROW(pow_row)
 {
@@ -327,8 +318,7 @@ heed_var *heed_pow(heed_var *x, double exponent)
     return op_unary(&pow_op, x, pow_row, &exponent);
 }
 
-/* ---- where: a if the condition is not 0, else b; masked_fill: a constant where the mask is not 0
- * ---------------------- */
+/* ---- where: a if the condition is not 0, else b; masked_fill: a constant where the mask is not 0 ----------------- */
 
 ROW(where_row) /* in: condition, a, b */
 {
