@@ -62,7 +62,7 @@ static void mlp_open(mlp *m, const mlp_size *size, const bench_options *options)
     bench_fill_ids(m->labels, BATCH, "labels", size->widths[size->layers]);
     training_open(&m->training, options,
                   (training_desc){ .params = params,
-                                   .opt = { .lr = 1e-3, .beta1 = 1e-30, .beta2 = 0.9 },
+                                   .opt = { .lr = 1e-3, .beta1 = 1e-9, .beta2 = 0.9 },
                                    .rows = BATCH,
                                    .row_tokens = 1,
                                    .divisor = BATCH,

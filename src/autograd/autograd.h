@@ -105,8 +105,9 @@ HEED_API heed_real *heed_write(heed_var *v);       /* to change values in place;
 HEED_API void heed_keep_grad(heed_var *v);         /* call before backward: an intermediate gradient is kept */
 HEED_API heed_tensor heed_grad(const heed_var *v); /* after backward; zeros if nothing reached v */
 HEED_CHECKED bool heed_backward(heed_var *loss);   /* loss has one element; its gradient starts as 1 */
-/* Any shape: starts from a gradient of v's shape, row-major. Both refuse a second pass over the same tape. A pass that
- * fails half-way leaves the external gradients it reached empty and sets their `backwards` to 0. */
+/* Any shape: starts from a gradient of v's shape, row-major, read until the call returns. Both refuse a second pass over
+ * the same tape. A pass that fails half-way leaves the external gradients it reached empty and sets their `backwards` to
+ * 0. */
 HEED_CHECKED bool heed_backward_from(heed_var *v, const heed_real *gradient);
 
 /* ---- views (view.c) -------------------------------------------------------------------------------------------- */
@@ -269,7 +270,8 @@ HEED_API heed_var *heed_op_extra(heed_node *node, heed_shape shape);
 HEED_API heed_rng heed_op_rng(const heed_node *node, const char *site); /* of this pass; row is that of the first row */
 HEED_API heed_var *heed_op_end(heed_node *node);
 /* In backward: */
-HEED_API heed_tensor heed_out_grad(const heed_node *node);      /* gradient of the output, laid out as the output */
+/* The gradient of the output, laid out as the output; only to be read. */
+HEED_API heed_tensor heed_out_grad(const heed_node *node);
 HEED_API heed_grad_dest heed_grad_into(heed_node *node, int i); /* call just before writing operand i's gradient */
 HEED_API bool heed_op_wants(const heed_node *node, int i);      /* would heed_grad_into give a place? */
 /* Memory until heed_op_end, or until the node's backward returns. */
