@@ -7,6 +7,8 @@
 
 #include "internal.h"
 
+#include <string.h>
+
 /* ---- the cache --------------------------------------------------------------------------------------------------- */
 
 /* Elements of one array [rows, capacity, d_model], rounded up to whole cache lines; -1 if that does not fit. */
@@ -74,6 +76,38 @@ void heed_decode_cache_free(heed_decode_cache *cache)
 int64_t heed_decode_cache_length(const heed_decode_cache *cache)
 {
     return cache ? cache->self[0].length : 0;
+}
+
+void decode_cache_set_rows(heed_decode_cache *cache, int64_t rows)
+{
+    for (int64_t i = 0; i < cache->layers; i++)
+        cache->self[i].rows = cache->cross[i].rows = rows;
+}
+
+static void gather(heed_cache *to, const heed_cache *from, const int32_t *parents, int64_t rows)
+{
+    int64_t row = from->capacity * from->heads * from->d, used = from->length * from->heads * from->d;
+    for (int64_t i = 0; i < rows; i++) {
+        memcpy(to->k + i * row, from->k + parents[i] * row, (size_t)used * sizeof *to->k);
+        memcpy(to->v + i * row, from->v + parents[i] * row, (size_t)used * sizeof *to->v);
+    }
+    to->length = from->length;
+}
+
+void decode_cache_gather(heed_decode_cache *to, heed_decode_cache *from, const int32_t *parents, int64_t rows,
+                         bool same_sources)
+{
+    for (int64_t i = 0; i < from->layers; i++) {
+        gather(&to->self[i], &from->self[i], parents, rows);
+        if (same_sources) {
+            heed_cache other = to->cross[i];
+            to->cross[i] = from->cross[i];
+            from->cross[i] = other;
+        } else {
+            gather(&to->cross[i], &from->cross[i], parents, rows);
+        }
+    }
+    decode_cache_set_rows(to, rows);
 }
 
 /* ---- greedy search ----------------------------------------------------------------------------------------------- */

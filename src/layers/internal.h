@@ -11,6 +11,12 @@ struct heed_decode_cache {
     heed_cache *self, *cross; /* [layers] */
 };
 
+/* to holds, as row i, what `from` holds as row parents[i], i < rows; to has room for them. Cross caches are exchanged
+ * instead if same_sources says that every row keeps its source. */
+void decode_cache_gather(heed_decode_cache *to, heed_decode_cache *from, const int32_t *parents, int64_t rows,
+                         bool same_sources);
+void decode_cache_set_rows(heed_decode_cache *cache, int64_t rows);
+
 /* ---- layer.c ----------------------------------------------------------------------------------------------------- */
 /* The zero init in a descriptor means "this layer's usual one". */
 bool init_is_default(heed_init init);

@@ -321,7 +321,7 @@ HEED_API heed_var *heed_transformer_decode(const heed_transformer *m, const heed
                                            const heed_ids *src_lengths, const heed_trace *trace,
                                            heed_decode_cache *cache);
 
-/* ---- decoding over token ids (decode.c) --------------------------------------------------------------------------- */
+/* ---- decoding over token ids (decode.c, beam.c) --------------------------------------------------------------------------- */
 HEED_CHECKED heed_decode_cache *heed_decode_cache_new(const heed_transformer *m, int64_t rows, int64_t src_length,
                                                       int64_t max_length);
 HEED_API void heed_decode_cache_free(heed_decode_cache *cache); /* NULL is allowed */
@@ -338,6 +338,33 @@ typedef struct {
 HEED_CHECKED bool heed_decode_greedy(const heed_transformer *m, heed_tape *tape, const int32_t *src,
                                      const int32_t *lengths, int64_t rows, int64_t src_length, heed_decode_desc desc,
                                      int32_t *out, int32_t *out_lengths);
+
+/* Beam search. Of all extensions of a sentence's running hypotheses the 2 beam most probable are looked at: those among
+ * the first `beam` that end in <eos> are results, the first `beam` others run on; at the last place allowed they are
+ * results as they are. Results are ranked by
+ *     log probability / tokens^length_penalty        (<eos> counts as a token)
+ * and a sentence stops when nothing that runs can still get among its n_best, so stopping early changes no result.
+ * Of equals the one found first is kept. Beam 1 with penalty 0 is greedy search. */
+typedef struct {
+    int32_t bos, eos;
+    int64_t max_length;         /* tokens, <eos> included */
+    const int32_t *max_lengths; /* [rows], each 1 .. max_length; NULL: max_length */
+    int beam;                   /* hypotheses that run at a time; at least 1 */
+    int n_best;                 /* results a sentence, at most beam; 0: 1 */
+    double length_penalty;      /* 0 or more; 1: log probability a token */
+    bool has_unk;
+    int32_t unk;   /* a token that is never chosen */
+    bool no_cache; /* recompute the whole prefix at every step; for tests */
+} heed_beam_desc;
+typedef struct {
+    int32_t *tokens;  /* [rows, n_best, max_length] without <eos>, which fills what is left */
+    int32_t *lengths; /* [rows, n_best] tokens without <eos>; -1: there are fewer than n_best results */
+    double *scores;   /* [rows, n_best] */
+} heed_beam_results;
+/* As heed_decode_greedy; the arrays of `to` are the caller's. */
+HEED_CHECKED bool heed_decode_beam(const heed_transformer *m, heed_tape *tape, const int32_t *src,
+                                   const int32_t *lengths, int64_t rows, int64_t src_length, heed_beam_desc desc,
+                                   heed_beam_results to);
 
 #ifdef __cplusplus
 }
