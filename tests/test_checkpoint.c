@@ -400,10 +400,66 @@ static void test_out_of_memory(void **state)
     heed_params_free(params);
 }
 
+/* ---- averaging -------------------------------------------------------------------------------------------------- */
+static void test_average(void **state)
+{
+    (void)state;
+    enum { FILES = 7 };
+    static const char *const names[FILES] = { "0", "1", "2", "3", "4", "5", "6" };
+    char *paths[FILES];
+    heed_params *params = make_small();
+    heed_real *values = heed_params_values(params);
+    int64_t n = heed_params_numel(params);
+    double sums[64] = { 0 };
+    assert_true(n <= 64);
+    for (int k = 0; k < FILES; k++) {
+        heed_adamw opt = heed_adamw_make(params, (heed_adamw_desc){ .lr = 1 });
+        mlp_fill(values, n, (uint64_t)k + 1, "weights");
+        paths[k] = strdup(folder_path(names[k]));
+        assert_true(heed_checkpoint_save(paths[k], params, k % 2 ? &opt : NULL, NULL, 0));
+        for (int64_t i = 0; i < n; i++)
+            sums[i] += (double)values[i];
+    }
+    for (int64_t i = 0; i < n; i++)
+        heed_grads_data(heed_params_grads(params))[i] = 1;
+    heed_grads_empty(heed_params_grads(params))[0] = false;
+    assert_true(heed_checkpoint_average((const char *const *)paths, FILES, params));
+    assert_true(heed_grads_empty(heed_params_grads(params))[0]);
+    for (int64_t i = 0; i < n; i++)
+        assert_true(values[i] == (heed_real)(sums[i] / FILES));
+    assert_true(heed_checkpoint_average((const char *const *)paths + 2, 1, params)); /* of one: itself */
+    heed_real *third = malloc((size_t)n * sizeof *third);
+    mlp_fill(third, n, 3, "weights");
+    assert_memory_equal(values, third, (size_t)n * sizeof *third);
+
+    /* what does not fit changes nothing, wherever among the files it is */
+    assert_false(heed_checkpoint_average(NULL, 2, params));
+    check_failed(HEED_BAD_ARGUMENT, "checkpoint_average: 0 files");
+    assert_false(heed_checkpoint_average((const char *const *)paths, 0, params));
+    check_failed(HEED_BAD_ARGUMENT, "checkpoint_average: 0 files");
+    assert_false(heed_checkpoint_average((const char *const[]){ paths[0], NULL }, 2, params));
+    check_failed(HEED_BAD_ARGUMENT, "path 1 is NULL");
+    assert_false(heed_checkpoint_average((const char *const[]){ paths[0], "nowhere" }, 2, params));
+    check_failed(HEED_IO, "nowhere");
+    heed_params *other = random_params(1, (heed_rng){ .seed = 3 });
+    assert_true(heed_checkpoint_save(folder_path("other"), other, NULL, NULL, 0));
+    assert_false(heed_checkpoint_average((const char *const[]){ paths[0], folder_path("other") }, 2, params));
+    check_failed(HEED_BAD_FORMAT, "tensor \"w\"");
+    assert_memory_equal(values, third, (size_t)n * sizeof *third);
+    assert_false(heed_checkpoint_average((const char *const *)paths, 1, NULL));
+    heed_error_clear();
+    free(third);
+    for (int k = 0; k < FILES; k++)
+        free(paths[k]);
+    heed_params_free(params);
+    heed_params_free(other);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, folder_make, folder_remove)
     const struct CMUnitTest tests[] = {
+        TEST(test_average),
         TEST(test_save_load_save),
         TEST(test_what_is_in_a_file),
         TEST(test_files_that_do_not_fit),

@@ -141,6 +141,15 @@ static bool check_extra(const heed_reader *reader, heed_params *params)
     return true;
 }
 
+static bool check_file(const heed_reader *reader, heed_params *params, const checkpoint_part *parts, int n_parts)
+{
+    for (int part = 0; part < n_parts; part++)
+        for (int i = 0; i < heed_params_count(params); i++)
+            if (!check_tensor(reader, &parts[part], heed_params_at(params, i)))
+                return false;
+    return check_extra(reader, params);
+}
+
 static bool read_step(const heed_reader *reader, const heed_adamw *opt, int64_t *step)
 {
     const char *path = heed_safetensors_path(reader), *text = heed_safetensors_metadata(reader, optimizer_key), *kind;
@@ -190,11 +199,7 @@ bool heed_checkpoint_load(heed_reader *reader, heed_params *params, heed_adamw *
         return false;
     if (!reader)
         return heed_fail(HEED_BAD_ARGUMENT, "checkpoint_load: reader is NULL");
-    for (int part = 0; part < n_parts; part++)
-        for (int i = 0; i < heed_params_count(params); i++)
-            if (!check_tensor(reader, &parts[part], heed_params_at(params, i)))
-                return false;
-    if (!check_extra(reader, params) || (opt && !read_step(reader, opt, &step)))
+    if (!check_file(reader, params, parts, n_parts) || (opt && !read_step(reader, opt, &step)))
         return false;
     heed_real *staging = memory_get(n_parts * numel * (int64_t)sizeof *staging);
     for (int part = 0; staging && part < n_parts; part++)
@@ -207,6 +212,43 @@ bool heed_checkpoint_load(heed_reader *reader, heed_params *params, heed_adamw *
         return false;
     if (opt)
         opt->step = step;
+    heed_params_changed(params);
+    heed_grads_clear(heed_params_grads(params)); /* they were of the old values */
+    return true;
+}
+
+/* ---- averaging -------------------------------------------------------------------------------------------------- */
+/* sums [numel] += the weights in a file, read through staging. */
+static bool add_file(double *sums, const char *path, heed_params *params, const checkpoint_part *staging)
+{
+    heed_reader *reader = heed_safetensors_open(path);
+    bool ok = reader && check_file(reader, params, staging, 1) && read_parts(reader, params, staging, 1);
+    heed_safetensors_close(reader);
+    for (int64_t i = 0, n = heed_params_numel(params); ok && i < n; i++)
+        sums[i] += (double)staging->slab[i];
+    return ok;
+}
+
+bool heed_checkpoint_average(const char *const *paths, int n_paths, heed_params *params)
+{
+    heed_real *values = heed_params_values(params);
+    int64_t numel = heed_params_numel(params);
+    if (!values)
+        return false;
+    if (!paths || n_paths < 1)
+        return heed_fail(HEED_BAD_ARGUMENT, "checkpoint_average: %d files; want at least 1", paths ? n_paths : 0);
+    double *sums = memory_get_zeroed(numel * (int64_t)sizeof *sums);
+    checkpoint_part staging = { "", memory_get_zeroed(numel * (int64_t)sizeof *values) };
+    bool ok = sums && staging.slab;
+    for (int i = 0; ok && i < n_paths; i++)
+        ok = paths[i] ? add_file(sums, paths[i], params, &staging)
+                      : heed_fail(HEED_BAD_ARGUMENT, "checkpoint_average: path %d is NULL", i);
+    for (int64_t i = 0; ok && i < numel; i++)
+        values[i] = (heed_real)(sums[i] / n_paths);
+    memory_put(sums);
+    memory_put(staging.slab);
+    if (!ok)
+        return false;
     heed_params_changed(params);
     heed_grads_clear(heed_params_grads(params)); /* they were of the old values */
     return true;

@@ -117,6 +117,9 @@ HEED_CHECKED bool heed_checkpoint_save(const char *path, heed_params *params, co
 /* Checks every name, shape and type first, and loads all or nothing; gradients of the old values are cleared. opt NULL:
  * moments in the file are not read. A file of the other build's type (F64 into libheed) is refused. */
 HEED_CHECKED bool heed_checkpoint_load(heed_reader *reader, heed_params *params, heed_adamw *opt);
+/* The mean, summed in double, of the weights in several checkpoints of one model ("Attention Is All You Need", 6.1: the
+ * last 5, or 20). All are read and checked before params change; moments are not read. */
+HEED_CHECKED bool heed_checkpoint_average(const char *const *paths, int n_paths, heed_params *params);
 
 #ifdef __cplusplus
 }
