@@ -225,6 +225,46 @@ static void test_dropout_edges(void **state)
     check_values(heed_value(heed_dropout(x, 1 - 0x1p-53, "site")), 0, 0, 0);
 }
 
+/* Large enough for several parts, with lines shorter and longer than one draw of blocks: the same bits for any number of
+ * threads, from an operand and for a gradient that do not lie row-major too; elements and gradients by the rule. */
+static void test_dropout_threads_and_views(void **state)
+{
+    (void)state;
+    const heed_shape stored[] = { HEED_SHAPE(31, 9, 37), HEED_SHAPE(9, 31, 1030), HEED_SHAPE(64, 12, 13) };
+    for (int k = 0; k < 3; k++) {
+        int64_t n = heed_shape_numel(stored[k]), D = stored[k].dims[2], T = stored[k].dims[0], B = stored[k].dims[1];
+        heed_real *x = malloc((size_t)n * sizeof *x), *g = malloc((size_t)n * sizeof *g);
+        for (int64_t i = 0; i < n; i++) {
+            x[i] = (heed_real)(1 + i % 7);
+            g[i] = (heed_real)(i % 11 - 5);
+        }
+        const heed_real *first[2] = { NULL, NULL };
+        heed_tape *tapes[3];
+        for (int t = 0; t < 3; t++) {
+            tapes[t] = heed_tape_new((heed_tape_desc){ .seed = 4, .threads = t + 1 });
+            heed_var *leaf = heed_leaf(tapes[t], stored[k], x);
+            heed_var *y = heed_dropout(heed_permute(leaf, (const int[]){ 1, 0, 2 }), 0.4, "views"); /* [B, T, D] */
+            assert_true(heed_backward_from(y, g));
+            const heed_real *got[] = { heed_value(y).data, heed_grad(leaf).data };
+            for (int i = 0; i < 2; i++) {
+                first[i] = first[i] ? first[i] : got[i];
+                assert_memory_equal(got[i], first[i], (size_t)n * sizeof *x);
+            }
+        }
+        for (int64_t i = 0; i < n; i++) {
+            int64_t b = i / D / T, line = i / D % T, at = (line * B + b) * D + i % D;
+            heed_rng rng = { 4, heed_rng_stream("views"), 0, (uint32_t)b };
+            bool kept = heed_rng_bits(rng, (uint64_t)line << 32 | (uint64_t)(i % D)) >= 0.4 * 4294967296.0;
+            check_close(first[0][i], kept ? (double)x[at] / 0.6 : 0, 1e-6);
+            check_close(first[1][at], kept ? (double)g[i] / 0.6 : 0, 1e-6);
+        }
+        for (int t = 0; t < 3; t++)
+            heed_tape_free(tapes[t]);
+        free(x);
+        free(g);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,6 +278,7 @@ int main(void)
         op_test(test_dropout_differs),
         op_test(test_dropout_frequency),
         op_test(test_dropout_edges),
+        op_test(test_dropout_threads_and_views),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -98,12 +98,16 @@ static heed_real gate_of(const k_attention *a, int64_t b, int64_t h)
     return a->gates.data ? a->gates.data[b * a->gates.strides[0] + h * a->gates.strides[1]] : 1;
 }
 
-/* Dropout's factors of one row of weights: the line of (query, head), first middle axis fastest, as heed_dropout's. */
+/* Dropout's factors of one row of weights, as heed_dropout's for [B, H, Tq, Tk]. */
 static void drop_line(heed_real *mask, const k_attention *a, int64_t b, int64_t h, int64_t i, int64_t n)
 {
-    heed_rng rng = a->rng;
-    rng.row += (uint32_t)b;
-    k_dropout_line(mask, rng, (uint32_t)(h + a->q.shape.dims[2] * i), n, a->dropout);
+    int64_t Tq = a->q.shape.dims[1], H = a->q.shape.dims[2], Tk = a->k.shape.dims[1];
+    const heed_real factor = (heed_real)(1 / (1 - a->dropout));
+    k_dropout draws = { .rng = a->rng, .shape = HEED_SHAPE(a->q.shape.dims[0], H, Tq, Tk), .p = a->dropout };
+    uint8_t *kept = (uint8_t *)mask; /* the beginning of the same memory: read from the end */
+    k_dropout_draw(kept, &draws, (b * H + h) * Tq + i, 1);
+    for (int64_t j = n - 1; j >= 0; j--)
+        mask[j] = kept[j] ? factor : 0;
 }
 
 /* o[c] = sum over j of p[j] v[j][c]. A weight of exactly zero reads nothing. */

@@ -34,6 +34,12 @@ static const uint32_t PHILOX_W0 = 0x9E3779B9, PHILOX_W1 = 0xBB67AE85; /* key ste
 void rng_philox(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2]);
 void rng_key(heed_rng rng, uint32_t key[2]);
 
+/* out[w][i] = word w of the block of Philox whose counter is the i-th; key from rng_key. */
+enum { K_BLOCKS = 32 };
+typedef struct {
+    uint32_t low[K_BLOCKS], high[K_BLOCKS], row[K_BLOCKS];
+} k_counters;
+void k_random_blocks(uint32_t out[4][K_BLOCKS], const k_counters *at, uint32_t step, const uint32_t key[2]);
 /* out[i] = random bits at index first + i of rng, the same as heed_rng_bits. */
 void k_random_bits(uint32_t *out, heed_rng rng, uint64_t first, int64_t n);
 
@@ -154,7 +160,19 @@ void k_gather(heed_tensor out, heed_tensor x, int axis, const int32_t *ids);
 void k_gather_grad(heed_tensor dx, heed_tensor dy, int axis, const int32_t *ids);
 
 /* ---- k_dropout.c --------------------------------------------------------------------------------------------------- */
-/* mask[i] = 0 with probability p, else 1 / (1 - p): the draw at index (line << 32) + i of rng, whose row is set. */
-void k_dropout_line(heed_real *mask, heed_rng rng, uint32_t line, int64_t n, double p);
+/* The draws for a tensor of this shape whose first row is rng.row. Rows, lines and columns stay below 2^32. */
+typedef struct {
+    heed_rng rng;
+    heed_shape shape;
+    double p; /* 0 < p < 1 */
+} k_dropout;
+uint32_t k_dropout_limit(double p);        /* an element stays if its 32 random bits are above this */
+int64_t k_dropout_bytes(heed_shape shape); /* of `kept` a line: its columns, rounded up to fours */
+/* kept [lines, k_dropout_bytes]: 1 where an element stays; lines first .. first + lines - 1, counted through all rows. */
+void k_dropout_draw(uint8_t *kept, const k_dropout *d, int64_t first, int64_t lines);
+/* y = x m, and dx = dy m + beta dx, m = 0 or 1 / (1 - p). x, y and kept of all lines; y may be x, and dx dy. */
+void k_dropout_forward(heed_real *y, uint8_t *kept, const heed_real *x, const k_dropout *d, int threads);
+void k_dropout_backward(heed_real *dx, heed_real beta, const heed_real *dy, uint8_t *kept, const k_dropout *d,
+                        int threads);
 
 #endif
