@@ -6,6 +6,7 @@
 
 static heed_arena *arena;
 static int64_t calls, longest;
+static int threads; /* 0: k_map itself */
 
 /* f = 3 + 2 in0 + 3 in1 + ... + in0 in1 */
 static double f(const heed_real *values, int n_in)
@@ -19,9 +20,11 @@ static double f(const heed_real *values, int n_in)
 static void f_row(heed_real *out, const heed_real *const *in, int64_t n, const void *arg)
 {
     int n_in = *(const int *)arg;
-    calls++;
-    longest = n > longest ? n : longest;
     assert_true(n >= 1);
+    if (threads == 0) {
+        calls++;
+        longest = n > longest ? n : longest;
+    }
     for (int64_t i = 0; i < n; i++) {
         heed_real values[K_MAP_INPUTS];
         for (int k = 0; k < n_in; k++)
@@ -47,7 +50,10 @@ static void check_map(random_view out, heed_real beta, const random_view *in, in
             values[k] = tensors[k].data[view_at(tensors[k], index)];
         *to = (heed_real)(f(values, n_in) + (beta == 0 ? 0 : (double)beta * (double)*to));
     }
-    k_map(out.view, beta, f_row, tensors, n_in, &n_in);
+    if (threads == 0)
+        k_map(out.view, beta, f_row, tensors, n_in, &n_in);
+    else
+        k_map_parallel(threads, out.view, beta, f_row, tensors, n_in, &n_in);
     view_check_base(out.base, want);
     free(want);
 }
@@ -86,6 +92,25 @@ static void random_views(void **state)
         heed_arena_reset(arena);
     }
     assert_true(sums > turns / 8);
+}
+
+/* Shapes large enough to be cut, along an axis that is long enough and not summed, or the only one left. */
+static void parts_are_the_whole(void **state)
+{
+    (void)state;
+    const heed_shape shapes[] = { HEED_SHAPE(70001),      HEED_SHAPE(300, 200),      HEED_SHAPE(3, 20011),
+                                  HEED_SHAPE(2, 3, 9001), HEED_SHAPE(40000, 2),      HEED_SHAPE(5, 70, 150),
+                                  HEED_SHAPE(16384),      HEED_SHAPE(15, 15, 15, 15) };
+    for (int turn = 0; turn < 60; turn++) {
+        heed_shape shape = shapes[turn % 8];
+        random_view in[2] = { view_make(arena, shape, 3), view_make(arena, shape, 3) };
+        random_view out = view_make(arena, shape, turn < 16 ? 0 : 2);
+        heed_real beta = view_repeats(out) ? 1 : (heed_real)(turn % 3 * 0.5);
+        threads = 1 + turn % 4;
+        check_map(out, beta, in, 1 + turn % 2);
+        heed_arena_reset(arena);
+    }
+    threads = 0;
 }
 
 /* All 1600 pairs: forward through broadcast inputs, and back by summing into a broadcast output. */
@@ -159,10 +184,8 @@ static void long_sums_are_exact(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_views),
-        cmocka_unit_test(broadcast_pairs),
-        cmocka_unit_test(stretches_are_long),
-        cmocka_unit_test(long_sums_are_exact),
+        cmocka_unit_test(random_views),       cmocka_unit_test(parts_are_the_whole), cmocka_unit_test(broadcast_pairs),
+        cmocka_unit_test(stretches_are_long), cmocka_unit_test(long_sums_are_exact),
     };
     arena = heed_arena_new();
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

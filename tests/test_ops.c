@@ -30,6 +30,24 @@ static void test_activations_at_their_ends(void **state)
     check_values(heed_grad(x), (heed_real)0.5, 0, 0, 0, 0);
 }
 
+/* The slope of gelu takes Phi(x) from its output; near 0, where that has few digits or none, it must hold too. */
+static void test_gelu_slope(void **state)
+{
+    (void)state;
+    enum { NEAR = 90, N = NEAR + 1601 };
+    heed_real values[N];
+    for (int i = 0; i < NEAR; i++)
+        values[i] = (heed_real)((i % 2 ? -1 : 1) * pow(10, -i / 2));
+    for (int i = NEAR; i < N; i++)
+        values[i] = (heed_real)((i - NEAR - 800) * 0.01);
+    heed_var *x = heed_leaf(tape, HEED_SHAPE(N), values);
+    assert_true(heed_backward(heed_sum(heed_gelu(x), (heed_axes){ 0 })));
+    for (int i = 0; i < N; i++) {
+        double at = (double)values[i], density = exp(-at * at / 2) / sqrt(2 * acos(-1));
+        check_close(heed_grad(x).data[i], (1 + erf(at / sqrt(2))) / 2 + at * density, CHECK_EPS / 8);
+    }
+}
+
 static void test_known_values(void **state)
 {
     (void)state;
@@ -276,6 +294,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         op_test(test_activations_at_their_ends),
         op_test(test_known_values),
+        op_test(test_gelu_slope),
         op_test(test_singular_points),
         op_test(test_sums_are_in_double),
         op_test(test_reduced_shapes),

@@ -78,7 +78,9 @@ struct heed_node_state {
 
 /* op.c: what several ops check and do. */
 bool op_broadcast(const heed_op *op, heed_shape a, heed_shape b, heed_shape *out); /* fails in the op's name */
-bool op_ids_usable(const heed_node *node, const heed_ids *ids, const char *what);  /* there, alive, on this tape */
+void op_map(const heed_node *node, heed_tensor out, heed_real beta, k_row *row, const heed_tensor *in, int n_in,
+            const void *arg);                                                     /* k_map, on the tape's threads */
+bool op_ids_usable(const heed_node *node, const heed_ids *ids, const char *what); /* there, alive, on this tape */
 /* op_elementwise.c: y = f(x), and gx += row(gy, x, y). The constant is kept for backward and is both rows' arg. */
 heed_var *op_unary(const heed_op *op, heed_var *x, k_row *forward, const double *constant);
 bool op_unary_backward(heed_node *node, k_row *row);

@@ -178,6 +178,12 @@ bool op_broadcast(const heed_op *op, heed_shape a, heed_shape b, heed_shape *out
                      op->name, heed_shape_text(a, &x), heed_shape_text(b, &y));
 }
 
+void op_map(const heed_node *node, heed_tensor out, heed_real beta, k_row *row, const heed_tensor *in, int n_in,
+            const void *arg)
+{
+    k_map_parallel(node->state->tape->desc.threads, out, beta, row, in, n_in, arg);
+}
+
 bool op_ids_usable(const heed_node *node, const heed_ids *ids, const char *what)
 {
     const char *name = node->op->name;

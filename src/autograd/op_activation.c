@@ -3,6 +3,8 @@
 #include "internal.h"
 #include "../tensor/k_math.h"
 
+#include <tgmath.h>
+
 #define ROW(name) static void name(heed_real *out, const heed_real *const *in, int64_t n, const void *arg)
 
 /* ---- tanh ---- */
@@ -98,12 +100,13 @@ ROW(gelu_row)
     }
 }
 
-ROW(gelu_row_x) /* g (Phi(x) + x phi(x)), phi(x) = exp(-x^2 / 2) / sqrt(2 pi) */
+ROW(gelu_row_x) /* g (Phi(x) + x phi(x)), phi(x) = exp(-x^2 / 2) / sqrt(2 pi); Phi(x) is y / x, near 0 1/2 + x phi(x) */
 {
     (void)arg;
     for (int64_t i = 0; i < n; i++) {
-        heed_real x = in[1][i], below = (1 + k_erf(x * sqrt_half)) / 2, density = normal_density * k_exp(-x * x / 2);
-        out[i] = in[0][i] * (below + x * density);
+        heed_real x = in[1][i], turn = x * normal_density * k_exp(-x * x / 2), below = in[2][i] / x;
+        below = fabs(x) < (heed_real)1e-6 ? (heed_real)0.5 + turn : below;
+        out[i] = in[0][i] * (below + turn);
     }
 }
 

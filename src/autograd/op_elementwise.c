@@ -20,7 +20,7 @@ heed_var *op_unary(const heed_op *op, heed_var *x, k_row *forward, const double 
     if (!saved)
         return NULL;
     *saved = constant ? *constant : 0;
-    k_map(y->value, 0, forward, &x->value, 1, saved);
+    op_map(node, y->value, 0, forward, &x->value, 1, saved);
     return heed_op_end(node);
 }
 
@@ -28,8 +28,8 @@ bool op_unary_backward(heed_node *node, k_row *row)
 {
     heed_grad_dest gx = heed_grad_into(node, 0);
     if (gx.view.data)
-        k_map(gx.view, gx.beta, row, (heed_tensor[]){ heed_out_grad(node), node->in[0]->value, node->out->value }, 3,
-              node->saved);
+        op_map(node, gx.view, gx.beta, row,
+               (heed_tensor[]){ heed_out_grad(node), node->in[0]->value, node->out->value }, 3, node->saved);
     return true;
 }
 
@@ -58,8 +58,8 @@ static heed_var *binary(const heed_op *op, heed_var *a, heed_var *b, k_row *forw
     heed_var *y = heed_op_output(node, shape);
     if (!y)
         return NULL;
-    k_map(y->value, 0, forward,
-          (heed_tensor[]){ heed_tensor_broadcast(a->value, shape), heed_tensor_broadcast(b->value, shape) }, 2, NULL);
+    op_map(node, y->value, 0, forward,
+           (heed_tensor[]){ heed_tensor_broadcast(a->value, shape), heed_tensor_broadcast(b->value, shape) }, 2, NULL);
     return heed_op_end(node);
 }
 
@@ -73,7 +73,7 @@ static bool binary_backward(heed_node *node, k_row *row_a, k_row *row_b)
     for (int i = 0; i < 2; i++) {
         heed_grad_dest g = grad_into_broadcast(node, i);
         if (g.view.data)
-            k_map(g.view, g.beta, rows[i], in, 3, NULL);
+            op_map(node, g.view, g.beta, rows[i], in, 3, NULL);
     }
     return true;
 }
@@ -349,7 +349,7 @@ static bool where_backward(heed_node *node)
     for (int i = 0; i < node->n_in; i++) {
         heed_grad_dest g = grad_into_broadcast(node, i);
         if (g.view.data)
-            k_map(g.view, g.beta, rows[node->n_in == 1 ? 1 : i], in, 2, NULL);
+            op_map(node, g.view, g.beta, rows[node->n_in == 1 ? 1 : i], in, 2, NULL);
     }
     return true;
 }
@@ -382,9 +382,9 @@ heed_var *heed_where(const heed_ids *condition, heed_var *a, heed_var *b)
     const heed_tensor *mask = y ? keep_condition(node, condition, shape) : NULL;
     if (!mask)
         return NULL;
-    k_map(y->value, 0, where_row,
-          (heed_tensor[]){ *mask, heed_tensor_broadcast(a->value, shape), heed_tensor_broadcast(b->value, shape) }, 3,
-          NULL);
+    op_map(node, y->value, 0, where_row,
+           (heed_tensor[]){ *mask, heed_tensor_broadcast(a->value, shape), heed_tensor_broadcast(b->value, shape) }, 3,
+           NULL);
     return heed_op_end(node);
 }
 
@@ -410,6 +410,6 @@ heed_var *heed_masked_fill(heed_var *x, const heed_ids *mask, double value)
     const heed_tensor *kept = y ? keep_condition(node, mask, shape) : NULL;
     if (!kept)
         return NULL;
-    k_map(y->value, 0, fill_row, (heed_tensor[]){ *kept, heed_tensor_broadcast(x->value, shape) }, 2, &value);
+    op_map(node, y->value, 0, fill_row, (heed_tensor[]){ *kept, heed_tensor_broadcast(x->value, shape) }, 2, &value);
     return heed_op_end(node);
 }

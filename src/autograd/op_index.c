@@ -139,7 +139,7 @@ static bool concat_backward(heed_node *node)
         heed_tensor gy = stretch(node, heed_out_grad(node), i, &from);
         heed_grad_dest g = heed_grad_into(node, i);
         if (g.view.data)
-            k_map(g.view, g.beta, k_copy_row, &gy, 1, NULL);
+            op_map(node, g.view, g.beta, k_copy_row, &gy, 1, NULL);
     }
     return true;
 }
@@ -183,7 +183,7 @@ heed_var *heed_concat(heed_var *const *parts, int count, int axis)
     int64_t from = 0;
     for (int i = 0; i < count; i++) {
         heed_tensor to = stretch(node, y->value, i, &from);
-        k_map(to, 0, k_copy_row, &parts[i]->value, 1, NULL);
+        op_map(node, to, 0, k_copy_row, &parts[i]->value, 1, NULL);
     }
     return heed_op_end(node);
 }

@@ -103,10 +103,10 @@ static bool mse_backward(heed_node *node)
     heed_tensor a = node->in[0]->value, b = node->in[1]->value, g = heed_tensor_broadcast(heed_out_grad(node), a.shape);
     heed_grad_dest ga = heed_grad_into(node, 0);
     if (ga.view.data)
-        k_map(ga.view, ga.beta, difference_row, (heed_tensor[]){ g, a, b }, 3, node->saved);
+        op_map(node, ga.view, ga.beta, difference_row, (heed_tensor[]){ g, a, b }, 3, node->saved);
     heed_grad_dest gb = heed_grad_into(node, 1);
     if (gb.view.data)
-        k_map(gb.view, gb.beta, difference_row, (heed_tensor[]){ g, b, a }, 3, node->saved);
+        op_map(node, gb.view, gb.beta, difference_row, (heed_tensor[]){ g, b, a }, 3, node->saved);
     return true;
 }
 

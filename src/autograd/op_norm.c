@@ -61,7 +61,7 @@ static bool add_vector(heed_node *node, int i, const heed_tensor *gradient)
 {
     heed_grad_dest g = heed_grad_into(node, i);
     if (g.view.data)
-        k_map(g.view, g.beta, k_copy_row, gradient, 1, NULL);
+        op_map(node, g.view, g.beta, k_copy_row, gradient, 1, NULL);
     return g.view.data != NULL;
 }
 

@@ -79,7 +79,7 @@ static bool sum_backward(heed_node *node)
         return true;
     heed_tensor gy = heed_tensor_reshape(heed_out_grad(node), saved->kept);
     gy = heed_tensor_broadcast(gy, gx.view.shape);
-    k_map(gx.view, gx.beta, scaled_row, &gy, 1, saved);
+    op_map(node, gx.view, gx.beta, scaled_row, &gy, 1, saved);
     return heed_tensor_ok(gy);
 }
 

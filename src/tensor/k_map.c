@@ -3,6 +3,7 @@
  * Axes are merged where every operand allows it. The best axis becomes the inner one, an odometer runs over the others,
  * and the function gets contiguous stretches: operands that lie so are handed over as they are, others pass through
  * small buffers. So every op is written once, as a plain loop that the compiler can vectorise. */
+#include "k_row.h"
 #include "kernels.h"
 
 #include <string.h>
@@ -109,21 +110,6 @@ static void put_values(heed_real *out, int64_t stride, heed_real beta, const hee
     }
 }
 
-static double sum(const heed_real *values, int64_t n)
-{
-    enum { LANES = 16 }; /* partial sums side by side, so that the compiler can use vectors */
-    double lanes[LANES] = { 0 }, total = 0;
-    int64_t whole = n - n % LANES;
-    for (int64_t i = 0; i < whole; i += LANES)
-        for (int k = 0; k < LANES; k++)
-            lanes[k] += (double)values[i + k];
-    for (int64_t i = whole; i < n; i++)
-        total += (double)values[i];
-    for (int k = 0; k < LANES; k++)
-        total += lanes[k];
-    return total;
-}
-
 /* Nothing of a row passes through a buffer. */
 static bool is_straight(const plan *p, heed_real beta)
 {
@@ -154,39 +140,110 @@ static void run_row(const plan *p, heed_real beta, k_row *row, const void *arg)
                 buffers[k][i] = source[i * stride];
         }
         heed_real *target = p->at[0] + from * out_stride;
-        row(to_target ? target : buffers[0], in, count, arg);
+        const heed_real *values = row == k_copy_row ? in[0] : buffers[0];
+        if (to_target)
+            row(target, in, count, arg);
+        else if (row != k_copy_row)
+            row(buffers[0], in, count, arg);
         if (out_stride == 0)
-            total += sum(buffers[0], count);
+            total += k_row_sum(values, count);
         else if (!to_target)
-            put_values(target, out_stride, beta, buffers[0], count);
+            put_values(target, out_stride, beta, values, count);
     }
     if (out_stride == 0)
         *p->at[0] = (heed_real)(total + (double)*p->at[0]);
 }
 
-void k_map(heed_tensor out, heed_real beta, k_row *row, const heed_tensor *in, int n_in, const void *arg)
+/* All rows of a plan, which it uses up. */
+static void run_plan(plan *p, heed_real beta, k_row *row, const void *arg)
 {
-    plan p;
     int64_t index[HEED_MAX_RANK] = { 0 };
-    if (!make_plan(&p, &out, in, n_in))
-        return;
-    bool straight = is_straight(&p, beta);
+    bool straight = is_straight(p, beta);
     for (;;) {
         if (straight)
-            row(p.at[0], (const heed_real *const *)(p.at + 1), p.dims[p.rank - 1], arg);
+            row(p->at[0], (const heed_real *const *)(p->at + 1), p->dims[p->rank - 1], arg);
         else
-            run_row(&p, beta, row, arg);
-        int axis = p.rank - 2;
-        while (axis >= 0 && ++index[axis] == p.dims[axis]) {
-            for (int k = 0; k < p.n_operands; k++)
-                p.at[k] -= (p.dims[axis] - 1) * p.strides[k][axis];
+            run_row(p, beta, row, arg);
+        int axis = p->rank - 2;
+        while (axis >= 0 && ++index[axis] == p->dims[axis]) {
+            for (int k = 0; k < p->n_operands; k++)
+                p->at[k] -= (p->dims[axis] - 1) * p->strides[k][axis];
             index[axis--] = 0;
         }
         if (axis < 0)
             return;
-        for (int k = 0; k < p.n_operands; k++)
-            p.at[k] += p.strides[k][axis];
+        for (int k = 0; k < p->n_operands; k++)
+            p->at[k] += p->strides[k][axis];
     }
+}
+
+void k_map(heed_tensor out, heed_real beta, k_row *row, const heed_tensor *in, int n_in, const void *arg)
+{
+    plan p;
+    if (make_plan(&p, &out, in, n_in))
+        run_plan(&p, beta, row, arg);
+}
+
+/* ---- in parts --------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    plan whole;
+    heed_real beta;
+    k_row *row;
+    const void *arg;
+    int axis; /* that is cut, and into stretches of how many */
+    int64_t each;
+} map_job;
+
+static void run_part(int64_t part, void *context)
+{
+    const map_job *job = context;
+    plan p = job->whole;
+    int64_t from = part * job->each, left = p.dims[job->axis] - from;
+    p.dims[job->axis] = left < job->each ? left : job->each;
+    for (int k = 0; k < p.n_operands; k++)
+        p.at[k] += from * p.strides[k][job->axis];
+    run_plan(&p, job->beta, job->row, job->arg);
+}
+
+/* The outermost axis of some length, else the longest one; never one along which out is summed. -1: none. */
+static int axis_to_cut(const plan *p)
+{
+    enum { ENOUGH = 16 };
+    int best = -1;
+    for (int axis = 0; axis < p->rank; axis++) {
+        if (p->strides[0][axis] == 0)
+            continue;
+        if (p->dims[axis] >= ENOUGH)
+            return axis;
+        if (best < 0 || p->dims[axis] > p->dims[best])
+            best = axis;
+    }
+    return best;
+}
+
+void k_map_parallel(int threads, heed_tensor out, heed_real beta, k_row *row, const heed_tensor *in, int n_in,
+                    const void *arg)
+{
+    enum { WORK = 4, LINE = 64 / sizeof(heed_real) }; /* an element, mostly a matter of memory, in multiplications */
+    map_job job = { .beta = beta, .row = row, .arg = arg };
+    plan *p = &job.whole;
+    if (!make_plan(p, &out, in, n_in))
+        return;
+    int64_t parts = 1, rest = WORK;
+    if ((job.axis = axis_to_cut(p)) >= 0) {
+        for (int axis = 0; axis < p->rank; axis++)
+            rest *= axis == job.axis ? 1 : p->dims[axis];
+        parts = k_parts(p->dims[job.axis], rest, &job.each);
+    }
+    if (parts > 1 && job.axis == p->rank - 1) { /* no two parts in one line of cache */
+        job.each = (job.each + LINE - 1) / LINE * LINE;
+        parts = (p->dims[job.axis] + job.each - 1) / job.each;
+    }
+    if (parts > 1)
+        k_parallel(threads, parts, run_part, &job);
+    else
+        run_plan(p, beta, row, arg);
 }
 
 void k_copy_row(heed_real *out, const heed_real *const *in, int64_t n, const void *arg)

@@ -24,6 +24,9 @@ enum { K_MAP_INPUTS = 4 };
 /* out = f(in...) + beta out, element by element. All tensors have out's shape; out may have stride 0, and then sums
  * (beta must be 1). in may have any strides. */
 void k_map(heed_tensor out, heed_real beta, k_row *row, const heed_tensor *in, int n_in, const void *arg);
+/* The same; a large one is cut into parts, where out is not summed along. */
+void k_map_parallel(int threads, heed_tensor out, heed_real beta, k_row *row, const heed_tensor *in, int n_in,
+                    const void *arg);
 
 /* ---- k_random.c -------------------------------------------------------------------------------------------------- */
 enum { PHILOX_ROUNDS = 10 };
