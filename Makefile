@@ -13,7 +13,7 @@
 #: check-long   check's sweeps: long tests, every planted fault, the PyTorch twin if it is installed
 #: gradcheck    every op and layer against finite differences, in double
 #: asan         the tests with ASan, UBSan and leak detection
-#: bench        the benchmarks
+#: bench        heed beside the peers found on this machine: a table of ratios (10 minutes)
 #: golden       build/golden, which compares a folder of reference numbers
 #: fmt          clang-format every C file
 #: lint         the rules of the house: arrows, sizes, symbols, forbidden words
@@ -102,11 +102,16 @@ $(BUILD)/$1/$($1_name).so.$(VERSION): $$($1_objects)
 
 $(BUILD)/$1/tests/%: $(BUILD)/$1/tests/%.o $(BUILD)/$1/heed.a
 	$$(call show,LINK) $(CC) $($1_flags) -o $$@ $$^ -lcmocka $(LIBS)
-# tests/test_toy*.c test parts of translate_toy, so they get its objects but main.
+# tests/test_toy*.c and tests/test_bench*.c test parts of translate_toy and heed_bench, so they get their objects but main.
 $$(patsubst %.c,$(BUILD)/$1/%,$$(filter tests/test_toy%,$$(TESTS))): \
     $(BUILD)/$1/tests/%: $(BUILD)/$1/tests/%.o $(BUILD)/$1/toy.a $(BUILD)/$1/heed.a
 	$$(call show,LINK) $(CC) $($1_flags) -o $$@ $$^ -lcmocka $(LIBS)
+$$(patsubst %.c,$(BUILD)/$1/%,$$(filter tests/test_bench%,$$(TESTS))): \
+    $(BUILD)/$1/tests/%: $(BUILD)/$1/tests/%.o $(BUILD)/$1/bench.a $(BUILD)/$1/heed.a
+	$$(call show,LINK) $(CC) $($1_flags) -o $$@ $$^ -lcmocka $(LIBS)
 $(BUILD)/$1/toy.a: $$(patsubst %.c,$(BUILD)/$1/%.o,$$(filter-out %/main.c,$$(TOY)))
+$(BUILD)/$1/bench.a: $$(patsubst %.c,$(BUILD)/$1/%.o,$$(filter-out %/heed_bench.c,$$(BENCH)))
+$(BUILD)/$1/toy.a $(BUILD)/$1/bench.a:
 	@rm -f $$@
 	$$(call show,AR) ar rcs $$@ $$^
 
@@ -167,8 +172,8 @@ C_FILES = $(wildcard src/*.h src/*/*.[ch] examples/*.[ch] examples/*/*.[ch] test
 demo: $(BUILD)/translate_toy
 	$(BUILD)/translate_toy demo
 
-bench:
-	@if [ -x bench/run.sh ]; then $(MAKE) --no-print-directory all && bench/run.sh; else echo 'bench: none yet'; fi
+bench: $(BUILD)/heed_bench
+	@BIN=$(BUILD) bench/run.sh
 
 install: libs
 	@BUILD=$(BUILD) VERSION=$(VERSION) LIBS='$(LIBS)' tools/install.sh install '$(DESTDIR)' '$(PREFIX)' $(HEADERS)

@@ -14,7 +14,7 @@ typedef struct {
     heed_tape *tape;
     heed_params *params;
     heed_attention layer;
-    leaf x;        /* [B, T, d] */
+    bench_leaf x;  /* [B, T, d] */
     heed_real *dy; /* [B, T, d] */
     bool causal;
 } attention_case;

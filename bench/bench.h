@@ -99,10 +99,10 @@ typedef struct {
     heed_real *grad;
     bool empty;
     uint64_t version;
-} leaf;
-leaf leaf_new(const char *name, heed_shape shape); /* random; not to be moved while on a tape */
-void leaf_free(leaf *l);
-heed_var *leaf_on(heed_tape *tape, leaf *l); /* its gradient starts anew */
+} bench_leaf;
+bench_leaf leaf_new(const char *name, heed_shape shape); /* random; not to be moved while on a tape */
+void leaf_free(bench_leaf *l);
+heed_var *leaf_on(heed_tape *tape, bench_leaf *l); /* its gradient starts anew */
 
 /* ---- seq2seq.c: W1-W3 -------------------------------------------------------------------------------------------- */
 typedef struct {
@@ -121,6 +121,7 @@ seq2seq_size seq2seq_find(const char *name);
 heed_transformer seq2seq_make(heed_params *params, seq2seq_size size, double dropout, double attention_dropout);
 void seq2seq_open(seq2seq *s, seq2seq_size size, const bench_options *options);
 void seq2seq_close(seq2seq *s);
+double seq2seq_flops(seq2seq_size size);                                       /* of a training step */
 double attention_flops(double B, double Tq, double Tk, double d, bool causal); /* of a forward pass */
 
 void run_seq2seq(const bench_options *options, json_t *report);

@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 
-leaf leaf_new(const char *name, heed_shape shape)
+bench_leaf leaf_new(const char *name, heed_shape shape)
 {
-    leaf l = { .name = name };
+    bench_leaf l = { .name = name };
     int64_t n = heed_shape_numel(shape);
     heed_real *values = bench_alloc(n, sizeof *values);
     bench_fill_normal(values, n, name);
@@ -14,13 +14,13 @@ leaf leaf_new(const char *name, heed_shape shape)
     return l;
 }
 
-void leaf_free(leaf *l)
+void leaf_free(bench_leaf *l)
 {
     free(l->value.data);
     free(l->grad);
 }
 
-heed_var *leaf_on(heed_tape *tape, leaf *l)
+heed_var *leaf_on(heed_tape *tape, bench_leaf *l)
 {
     l->empty = true;
     return heed_external_on(

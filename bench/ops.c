@@ -92,7 +92,7 @@ static const op_case cases[] = {
 typedef struct {
     const op_case *op;
     heed_tape *tape;
-    leaf leaves[LEAVES];
+    bench_leaf leaves[LEAVES];
     int32_t ids[IDS];
     heed_real *dy; /* shaped as the result */
 } op_run;

@@ -28,7 +28,7 @@ double attention_flops(double B, double Tq, double Tk, double d, bool causal)
 }
 
 /* Of a training step: three times those of the forward pass. */
-static double seq2seq_flops(seq2seq_size s)
+double seq2seq_flops(seq2seq_size s)
 {
     double B = (double)s.batch, S = (double)s.src, T = (double)s.tgt, d = (double)s.d, f = (double)s.ffn;
     double enc = attention_flops(B, S, S, d, false) + 4 * B * S * d * f;

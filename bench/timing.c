@@ -129,7 +129,7 @@ void bench_print(const bench_options *options, json_t *report)
     bench_report(report, "peak_rss_mb", bench_rss_mb());
     size_t i;
     if (options->json) {
-        json_dumpf(report, stdout, JSON_COMPACT | JSON_REAL_PRECISION(8));
+        json_dumpf(report, stdout, JSON_COMPACT | JSON_REAL_PRECISION(10));
         putchar('\n');
     } else {
         print_line(report, options->workload);

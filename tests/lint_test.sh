@@ -8,7 +8,7 @@ trap 'rm -rf "$work"' EXIT
 passed=0 failed=0
 rules=() wanted=() # what lint must say, and under which rule
 mkdir "$work/tree"
-cp -R Makefile src examples tests tools "$work/tree"
+cp -R Makefile src examples bench tests tools "$work/tree"
 
 planted() { # planted RULE MESSAGE FILE TEXT: appends TEXT to FILE; lint must say MESSAGE under RULE
     mkdir -p "$(dirname "$work/tree/$3")"
@@ -31,6 +31,7 @@ planted 'to their left' 'arrow.c includes train' src/text/arrow.c '#include "tra
 planted 'to their left' 'arrow.c includes .*heed.h' src/layers/arrow.c '  #  include "../heed.h"'
 planted 'to their left' 'arrow.h includes .*text.h' src/inspect/arrow.h '#include <text/text.h>'
 planted 'to their left' 'arrow.c includes .*internal.h' examples/arrow.c '#include "tensor/internal.h"'
+planted 'to their left' 'arrow.c includes .*kernels.h' bench/arrow.c '#include "../src/tensor/kernels.h"'
 innocent examples/public.c '#include <heed.h>\n#include "autograd/autograd.h"'
 innocent src/inspect/left.c '#include "../tensor/internal.h"\n#include "inspect.h"'
 planted 'BLAS only' 'blas.c:1:.*cblas' src/layers/blas.c '#include <cblas.h>'

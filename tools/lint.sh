@@ -57,12 +57,13 @@ allowed_for() {
     src/text/*) echo 'src/(tensor|text)/.*' ;;
     src/inspect/*) echo 'src/(tensor|autograd|layers|inspect)/.*' ;;
     examples/*) echo "${1%/*}/[^/]*|src/heed\.h|src/([a-z]+)/\2\.h" ;;
+    bench/*) echo 'bench/[^/]*|src/heed\.h' ;;
     esac
 }
 
 arrows() {
     local file name found
-    for file in $(files src '*.c' '*.h') $(files examples '*.c' '*.h'); do
+    for file in $(files src '*.c' '*.h') $(files examples '*.c' '*.h') $(files bench '*.c' '*.h'); do
         for name in $(sed -nE 's/^ *# *include *["<]([^">]*)[">].*/\1/p' "$file"); do
             found=$(realpath -m --relative-to=. "${file%/*}/$name")
             [ -f "$found" ] || found=src/$name
@@ -142,7 +143,7 @@ unfinished() {
 }
 
 code_lines=$(count_code)
-rule arrows 'rooms include only rooms to their left, examples only public headers'
+rule arrows 'rooms include only rooms to their left, examples and bench only public headers'
 rule speed_homes 'BLAS only in src/tensor/k_*.c; OpenMP there and in src/autograd/shards.c'
 rule long_files "no source file over $max_lines lines"
 rule budget "src has $code_lines lines of code, of $max_code_lines"
