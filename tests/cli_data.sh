@@ -98,7 +98,7 @@ expect 1 'changed.safetensors' "$toy" translate --model changed.safetensors hell
 sed 's/\\"d-model\\":16/\\"d-model\\":96/' model/model.safetensors >changed.safetensors
 expect 1 'its configuration says [226, 96]' "$toy" translate --model changed.safetensors hello
 sed 's/\\"cosine\\"/\\"linear\\"/' model/model.safetensors >changed.safetensors
-expect 1 'schedule is none this program knows' "$toy" translate --model changed.safetensors hello
+expect 1 '"schedule" is missing or out of range' "$toy" translate --model changed.safetensors hello
 
 # The tensor self_attn.in_proj_weight is [48, 16]: a file that says [24, 32] has as many bytes.
 sed 's/\(in_proj_weight":{"dtype":"F32","shape":\)\[48,16\]/\1[24,32]/' model/model.safetensors >changed.safetensors

@@ -9,25 +9,27 @@
 
 typedef struct {
     configuration config;
-    const char *data, *train, *valid, *out;
+    const char *config_file, *data, *train, *valid, *out;
     bool strict, resume, force, check_finite;
     int64_t threads, stop_after;
     double max_minutes;
 } arguments;
 
-enum { OWN_ROWS = 11 };
+enum { OWN_ROWS = 12 };
 
 static void make_rows(arguments *a, option rows[OWN_ROWS + CONFIGURATION_ROWS + 1])
 {
     const option own[OWN_ROWS] = {
+        { "config", OPTION_TEXT, &a->config_file, "FILE", "JSON of options; those given here come first", 0, 0,
+          OPTION_THIS_START },
         { "data", OPTION_TEXT, &a->data, "FILE", "TSV of pairs, a part of it held out; none: the toy language", 0, 0,
           0 },
         { "train", OPTION_TEXT, &a->train, "FILE", "TSV of pairs, all trained on; needs --valid", 0, 0, 0 },
         { "valid", OPTION_TEXT, &a->valid, "FILE", "TSV of pairs to validate on", 0, 0, 0 },
         { "strict", OPTION_FLAG, &a->strict, NULL, "a bad line in a file is an error, not skipped", 0, 0, 0 },
         { "out", OPTION_TEXT, &a->out, "DIR", "folder of the run", 0, 0, 0 },
-        { "resume", OPTION_FLAG, &a->resume, NULL, "go on with the run in --out", 0, 0, 0 },
-        { "force", OPTION_FLAG, &a->force, NULL, "start anew over the run in --out", 0, 0, 0 },
+        { "resume", OPTION_FLAG, &a->resume, NULL, "go on with the run in --out", 0, 0, OPTION_THIS_START },
+        { "force", OPTION_FLAG, &a->force, NULL, "start anew over the run in --out", 0, 0, OPTION_THIS_START },
         { "max-minutes", OPTION_NUMBER, &a->max_minutes, "R", "save and stop after so long; 0: never", 0, 1e9, 0 },
         { "stop-after", OPTION_INTEGER, &a->stop_after, "N", "save and stop after step N, as Ctrl-C would; 0: never", 0,
           9e15, 0 },
@@ -127,6 +129,8 @@ int cmd_train(int argc, char **argv)
     options_result parsed = options_parse(&line, argc, argv, &operands);
     if (parsed != OPTIONS_RUN)
         return parsed == OPTIONS_HELP ? (output_check(), 0) : EXIT_USAGE;
+    if (a.config_file)
+        options_read_json(&line, a.config_file);
     check_choices(&a);
     if (a.resume && !folder_has(a.out, "model.safetensors"))
         die("--resume: there is no run in \"%s\"", a.out);
@@ -134,11 +138,14 @@ int cmd_train(int argc, char **argv)
     heed_corpus *train, *valid;
     load_pairs(&a, &train, &valid);
     model *m = start_or_resume(&a, &line, train, valid);
+    a.config = m->config;
+    char *config = options_to_json(rows);
     training run = { .out = a.out,
                      .threads = a.threads,
                      .max_minutes = a.max_minutes,
                      .stop_after = a.stop_after,
                      .check_finite = a.check_finite,
+                     .config = config,
                      .train = train,
                      .valid = valid,
                      .about = a.data    ? a.data
@@ -146,6 +153,7 @@ int cmd_train(int argc, char **argv)
                                         : "toy language" };
     int code = train_run(m, &run);
     model_free(m);
+    free(config);
     heed_corpus_free(train);
     heed_corpus_free(valid);
     return code;

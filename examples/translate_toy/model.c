@@ -8,79 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static const double ANY = 9e15; /* the most a whole number in a double can be trusted with */
-static const json_int_t MOST_STEPS = INT64_C(9000000000000000);
-
-/* ---- configuration ------------------------------------------------------------------------------------------------------ */
-
-configuration configuration_defaults(void)
-{
-    return (configuration){
-        .layers = 2,
-        .d_model = 96,
-        .heads = 4,
-        .ffn = 256,
-        .dropout = 0.05,
-        .steps = 2500,
-        .batch = 64,
-        .warmup = 200,
-        .lr = 0.003,
-        .clip = 1,
-        .smoothing = 0.1,
-        .schedule = "cosine",
-        .max_words = 60,
-        .min_count = 1,
-        .seed = 1,
-        .valid_every = 500,
-    };
-}
-
-int configuration_options(configuration *c, option *rows)
-{
-    const option table[CONFIGURATION_ROWS] = {
-        { "layers", OPTION_INTEGER, &c->layers, "N", "encoder layers, and decoder layers", 1, 64, 0 },
-        { "d-model", OPTION_INTEGER, &c->d_model, "N", "width of the model; a multiple of heads", 1, 8192, 0 },
-        { "heads", OPTION_INTEGER, &c->heads, "N", "attention heads", 1, 256, 0 },
-        { "ffn", OPTION_INTEGER, &c->ffn, "N", "inner width of the feed-forward layers", 1, 65536, 0 },
-        { "dropout", OPTION_NUMBER, &c->dropout, "P", "on embeddings, sublayers and ffn", 0, 0.99, 0 },
-        { "post-norm", OPTION_FLAG, &c->post_norm, NULL, "norm(x + f(x)), as in the paper, not x + f(norm(x))", 0, 0,
-          0 },
-        { "steps", OPTION_INTEGER, &c->steps, "N", "training steps", 0, ANY, 0 },
-        { "batch", OPTION_INTEGER, &c->batch, "N", "sentence pairs a step", 1, 1e6, 0 },
-        { "warmup", OPTION_INTEGER, &c->warmup, "N", "steps over which the learning rate rises", 0, ANY, 0 },
-        { "lr", OPTION_NUMBER, &c->lr, "R", "highest learning rate", 1e-12, 1000, 0 },
-        { "clip", OPTION_NUMBER, &c->clip, "R", "largest gradient norm; 0: any", 0, 1e9, 0 },
-        { "smoothing", OPTION_NUMBER, &c->smoothing, "P", "label smoothing", 0, 0.99, 0 },
-        { "schedule", OPTION_TEXT, &c->schedule, "NAME", "cosine, inverse-sqrt or constant", 0, 0, 0 },
-        { "max-words", OPTION_INTEGER, &c->max_words, "N", "longer sentences are not trained on", 1, 100000, 0 },
-        { "min-count", OPTION_INTEGER, &c->min_count, "N", "rarer words are <unk>", 1, 1e9, 0 },
-        { "seed", OPTION_INTEGER, &c->seed, "N", "of everything random", 0, ANY, 0 },
-        { "valid-every", OPTION_INTEGER, &c->valid_every, "N", "steps between validations and saves", 1, ANY, 0 },
-    };
-    memcpy(rows, table, sizeof table);
-    return CONFIGURATION_ROWS;
-}
-
-static const char *const schedules[] = { "cosine", "inverse-sqrt", "constant", NULL };
-
-static bool schedule_known(const char *name)
-{
-    for (int i = 0; schedules[i]; i++)
-        if (strcmp(name, schedules[i]) == 0)
-            return true;
-    return false;
-}
-
-void configuration_check(const configuration *c)
-{
-    if (!schedule_known(c->schedule)) {
-        const char *best = closest_name(c->schedule, schedules);
-        die_usage("--schedule is cosine, inverse-sqrt or constant, not \"%s\"%s%s%s", c->schedule,
-                  best ? "; did you mean " : "", best ? best : "", best ? "?" : "");
-    }
-    if (c->d_model % c->heads)
-        die_usage("--d-model %lld is not a multiple of --heads %lld", (long long)c->d_model, (long long)c->heads);
-}
+static const json_int_t MOST_STEPS = INT64_C(9000000000000000); /* a double holds them all */
 
 double model_learning_rate(const model *m, int64_t step)
 {
@@ -101,59 +29,6 @@ static char *to_text(json_t *object)
     if (!text)
         die("out of memory");
     return text;
-}
-
-static char *configuration_json(const configuration *config)
-{
-    configuration copy = *config;
-    option rows[CONFIGURATION_ROWS];
-    json_t *object = json_object();
-    for (int i = 0, n = configuration_options(&copy, rows); i < n; i++) {
-        const option *o = &rows[i];
-        json_t *value = o->kind == OPTION_FLAG      ? json_boolean(*(bool *)o->value)
-                        : o->kind == OPTION_TEXT    ? json_string(*(const char **)o->value)
-                        : o->kind == OPTION_INTEGER ? json_integer(*(int64_t *)o->value)
-                                                    : json_real(*(double *)o->value);
-        json_object_set_new(object, o->name, value);
-    }
-    return to_text(object);
-}
-
-static bool read_value(const option *o, const json_t *value, char **text)
-{
-    double number = json_number_value(value);
-    switch (o->kind) {
-    case OPTION_FLAG:
-        *(bool *)o->value = json_is_true(value);
-        return json_is_boolean(value);
-    case OPTION_TEXT:
-        if (!json_is_string(value) || *text)
-            return false;
-        *(const char **)o->value = *text = strdup(json_string_value(value));
-        return *text;
-    case OPTION_INTEGER:
-        *(int64_t *)o->value = json_integer_value(value);
-        return json_is_integer(value) && number >= o->low && number <= o->high;
-    case OPTION_NUMBER:
-        *(double *)o->value = number;
-        return json_is_number(value) && number >= o->low && number <= o->high;
-    }
-    return false;
-}
-
-static void read_configuration(configuration *c, const char *json, char **text, const char *path)
-{
-    json_t *object = json ? json_loads(json, JSON_REJECT_DUPLICATES, NULL) : NULL;
-    option rows[CONFIGURATION_ROWS];
-    int n = configuration_options(c, rows);
-    if (!json_is_object(object) || json_object_size(object) != (size_t)n)
-        die("load \"%s\": its metadata holds no configuration of this program; is it a translate_toy model?", path);
-    for (int i = 0; i < n; i++)
-        if (!read_value(&rows[i], json_object_get(object, rows[i].name), text))
-            die("load \"%s\": the configuration's \"%s\" is missing or out of range", path, rows[i].name);
-    if (!schedule_known(c->schedule))
-        die("load \"%s\": the configuration's schedule is none this program knows", path);
-    json_decref(object);
 }
 
 static char *progress_json(const progress *at)
@@ -195,19 +70,21 @@ static void make_network(model *m)
     m->params = heed_params_new();
     if (!m->params)
         die("%s", heed_error());
-    m->net = heed_transformer_make(m->params, (heed_transformer_desc){ .src_vocab = heed_vocab_size(m->source),
-                                                                       .tgt_vocab = heed_vocab_size(m->target),
-                                                                       .enc_layers = (int)c->layers,
-                                                                       .dec_layers = (int)c->layers,
-                                                                       .layer = { .d_model = c->d_model,
-                                                                                  .heads = c->heads,
-                                                                                  .ffn = c->ffn,
-                                                                                  .pre_norm = !c->post_norm,
-                                                                                  .dropout = c->dropout,
-                                                                                  .ffn_dropout = c->dropout },
-                                                                       .dropout = c->dropout,
-                                                                       .has_padding = true,
-                                                                       .padding = HEED_PAD });
+    m->net =
+        heed_transformer_make(m->params, (heed_transformer_desc){ .src_vocab = heed_vocab_size(m->source),
+                                                                  .tgt_vocab = heed_vocab_size(m->target),
+                                                                  .enc_layers = (int)c->layers,
+                                                                  .dec_layers = (int)c->layers,
+                                                                  .layer = { .d_model = c->d_model,
+                                                                             .heads = c->heads,
+                                                                             .ffn = c->ffn,
+                                                                             .pre_norm = !c->post_norm,
+                                                                             .dropout = c->dropout,
+                                                                             .attention_dropout = c->attention_dropout,
+                                                                             .ffn_dropout = c->activation_dropout },
+                                                                  .dropout = c->dropout,
+                                                                  .has_padding = true,
+                                                                  .padding = HEED_PAD });
 }
 
 /* Memory for the parameters, which start from the seed, and the optimiser. */
@@ -217,7 +94,7 @@ static void start(model *m)
     if (!heed_params_init(m->params, (uint64_t)c->seed))
         die("%s", heed_error());
     m->opt = heed_adamw_make(
-        m->params, (heed_adamw_desc){ .lr = c->lr, .beta1 = 0.9, .beta2 = 0.98, .eps = 1e-9, .clip = c->clip });
+        m->params, (heed_adamw_desc){ .lr = c->lr, .beta1 = 0.9, .beta2 = c->beta2, .eps = 1e-9, .clip = c->clip });
     if (!m->opt.params)
         die("%s", heed_error());
 }
@@ -249,24 +126,33 @@ void model_free(model *m)
     heed_params_free(m->params);
     heed_vocab_free(m->source);
     heed_vocab_free(m->target);
-    free(m->schedule);
     free(m);
 }
 
-bool model_save(const model *m, const char *path)
+static bool save(const model *m, const heed_adamw *opt, const char *path)
 {
-    char *config = configuration_json(&m->config), *at = progress_json(&m->at);
+    char *config = configuration_to_json(&m->config), *at = progress_json(&m->at);
     char *source = heed_vocab_to_json(m->source), *target = heed_vocab_to_json(m->target);
     const heed_metadata metadata[] = { { "configuration", config },
                                        { "progress", at },
                                        { "source_vocabulary", source },
                                        { "target_vocabulary", target } };
-    bool saved = source && target && heed_checkpoint_save(path, m->params, &m->opt, metadata, 4);
+    bool saved = source && target && heed_checkpoint_save(path, m->params, opt, metadata, 4);
     free(config);
     free(at);
     heed_text_free(source);
     heed_text_free(target);
     return saved;
+}
+
+bool model_save(const model *m, const char *path)
+{
+    return save(m, &m->opt, path);
+}
+
+bool model_save_weights(const model *m, const char *path)
+{
+    return save(m, NULL, path);
 }
 
 static heed_vocab *read_vocabulary(heed_reader *file, const char *key, const char *path)
@@ -276,6 +162,16 @@ static heed_vocab *read_vocabulary(heed_reader *file, const char *key, const cha
     if (!vocab)
         die("load \"%s\": %s: %s", path, key, json ? heed_error() : "missing; is it a translate_toy model?");
     return vocab;
+}
+
+static void read_configuration(model *m, heed_reader *file, const char *path)
+{
+    const char *wrong;
+    if (configuration_from_json(&m->config, heed_safetensors_metadata(file, "configuration"), &wrong))
+        return;
+    if (wrong)
+        die("load \"%s\": the configuration's \"%s\" is missing or out of range", path, wrong);
+    die("load \"%s\": its metadata holds no configuration of this version; is it a translate_toy model?", path);
 }
 
 /* Every parameter against the file, before memory is taken for them: a configuration cannot ask for more than the file
@@ -308,7 +204,7 @@ model *model_load(const char *path, bool with_optimizer)
     m->source = read_vocabulary(file, "source_vocabulary", path);
     m->target = read_vocabulary(file, "target_vocabulary", path);
     m->config = configuration_defaults();
-    read_configuration(&m->config, heed_safetensors_metadata(file, "configuration"), &m->schedule, path);
+    read_configuration(m, file, path);
     read_progress(&m->at, heed_safetensors_metadata(file, "progress"), path);
     make_network(m);
     check_sizes(file, m);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_NAMES = 64, MAX_NAME = 40 };
+enum { MAX_NAME = 40 };
 
 /* ---- suggestions ------------------------------------------------------------------------------------------------------ */
 
@@ -47,6 +47,13 @@ const char *closest_name(const char *typed, const char *const *names)
         }
     }
     return best;
+}
+
+const char *option_choice(const char *name, const char *const *choices)
+{
+    while (name && *choices && strcmp(name, *choices) != 0)
+        choices++;
+    return name ? *choices : NULL;
 }
 
 /* ---- values ----------------------------------------------------------------------------------------------------------- */
@@ -94,9 +101,9 @@ static bool read_number(const command_line *line, const option *o, const char *t
 static bool take(const command_line *line, option *o, const char *inlined, const char *next, bool *used)
 {
     *used = false;
-    if (o->given)
+    if (o->marks & OPTION_GIVEN)
         return wrong(line, "--%s is given twice", o->name);
-    o->given = true;
+    o->marks |= OPTION_GIVEN;
     if (o->kind == OPTION_FLAG) {
         if (inlined)
             return wrong(line, "--%s takes no value, got \"%s\"", o->name, inlined);
@@ -127,10 +134,10 @@ static option *find(const command_line *line, const char *name, size_t length)
 
 static bool unknown(const command_line *line, const char *argument, size_t length)
 {
-    const char *names[MAX_NAMES] = { "help" };
+    const char *names[OPTIONS_MOST] = { "help" };
     int count = 1;
     char typed[MAX_NAME + 1] = "";
-    for (const option *o = line->options; o->name && count < MAX_NAMES - 1; o++)
+    for (const option *o = line->options; o->name && count < OPTIONS_MOST - 1; o++)
         names[count++] = o->name;
     const char *bare = argument + strspn(argument, "-");
     length -= (size_t)(bare - argument);
@@ -180,7 +187,7 @@ options_result options_parse(command_line *line, int argc, char **argv, int *ope
 bool option_given(const command_line *line, const char *name)
 {
     const option *o = find(line, name, strlen(name));
-    return o && o->given;
+    return o && (o->marks & OPTION_GIVEN);
 }
 
 /* ---- help -------------------------------------------------------------------------------------------------------------- */

@@ -29,6 +29,7 @@ typedef struct {
     char *last, *best;              /* paths */
     /* the running batch */
     const int32_t *rows;
+    int64_t first_row; /* its place among the rows of the step */
     int64_t starts[MAX_SHARDS + 1];
     /* since the last entry of the log */
     double loss_sum, since;
@@ -45,7 +46,7 @@ static heed_var *shard_loss(heed_tape *tape, int shard, void *context)
     const model *m = l->m;
     heed_batch batch;
     heed_arena_reset(l->arenas[shard]);
-    if (!heed_batch_make(l->train, l->rows + l->starts[shard], l->starts[shard + 1] - l->starts[shard],
+    if (!heed_batch_make(l->train, l->rows + l->starts[shard] - l->first_row, l->starts[shard + 1] - l->starts[shard],
                          l->arenas[shard], &batch))
         return NULL;
     heed_shape src_shape = HEED_SHAPE(batch.rows, batch.src_length),
@@ -61,57 +62,89 @@ static heed_var *shard_loss(heed_tape *tape, int shard, void *context)
         (heed_ce_desc){ .smoothing = m->config.smoothing, .has_ignore = true, .ignore = HEED_PAD, .sum = true });
 }
 
-/* Cuts the running batch into shards; returns how many. *tokens: target tokens, what the loss is divided by. */
-static int cut_batch(loop *l, int64_t rows, int64_t *tokens)
+/* Cuts the running batch of so many rows into shards; returns how many. */
+static int cut_batch(loop *l, int64_t rows)
 {
     int32_t *lengths = heed_arena_alloc(l->arenas[0], rows * (int64_t)sizeof *lengths);
     int64_t longest_src = 0, longest_tgt = 0;
     if (!lengths)
         die("%s", heed_error());
-    *tokens = 0;
     for (int64_t i = 0; i < rows; i++) {
         heed_example e = heed_dataset_at(l->train, l->rows[i]);
         lengths[i] = e.src_length + e.tgt_length + 2;
         longest_src = e.src_length + 1 > longest_src ? e.src_length + 1 : longest_src;
         longest_tgt = e.tgt_length + 1 > longest_tgt ? e.tgt_length + 1 : longest_tgt;
-        *tokens += e.tgt_length + 1;
     }
     int shards = heed_shards_rule(rows, rows * (longest_src + longest_tgt), heed_params_numel(l->m->params));
     if (!heed_shards_cut(lengths, rows, shards, l->starts))
         die("%s", heed_error());
+    for (int i = 0; i <= shards; i++)
+        l->starts[i] += l->first_row;
     return shards;
 }
 
-/* One step on the next batch; the place in the data moves on. */
+static const int32_t *batch_rows(const loop *l, int64_t batch, int64_t *rows)
+{
+    const int32_t *found = heed_batches_rows(l->batches, batch, rows);
+    if (!found)
+        die("%s", heed_error());
+    return found;
+}
+
+/* Target tokens, <eos> included, of the next n batches. */
+static int64_t count_tokens(const loop *l, int64_t n)
+{
+    int64_t tokens = 0, rows;
+    for (int64_t i = 0; i < n; i++) {
+        const int32_t *batch = batch_rows(l, l->m->at.batch + i, &rows);
+        for (int64_t k = 0; k < rows; k++)
+            tokens += heed_dataset_at(l->train, batch[k]).tgt_length + 1;
+    }
+    return tokens;
+}
+
+/* Adds the next batch's part to the loss and the gradients of a step of so many tokens. */
+static double add_batch(loop *l, int64_t tokens)
+{
+    double loss;
+    int64_t rows;
+    heed_arena_reset(l->arenas[0]);
+    l->rows = batch_rows(l, l->m->at.batch, &rows);
+    int shards = cut_batch(l, rows);
+    if (!heed_trainer_step(l->trainer,
+                           (heed_trainer_step_desc){ .shards = shards,
+                                                     .starts = l->starts,
+                                                     .step = l->m->at.step + 1,
+                                                     .divisor = (double)tokens,
+                                                     .loss = shard_loss,
+                                                     .context = l },
+                           &loss))
+        die("step %lld: %s; the last saved model is in \"%s\"", (long long)l->m->at.step + 1, heed_error(), l->last);
+    l->m->at.batch++;
+    l->first_row += rows;
+    return loss;
+}
+
+/* One step on the next batches, fewer at the end of an epoch; the place in the data moves on. */
 static double train_step(loop *l)
 {
     model *m = l->m;
-    int64_t rows, tokens;
-    double loss;
     while (m->at.batch >= heed_batches_count(l->batches)) { /* an epoch is over */
         m->at.epoch++;
         m->at.batch = 0;
         if (!heed_batches_epoch(l->batches, m->at.epoch))
             die("%s", heed_error());
     }
-    heed_arena_reset(l->arenas[0]);
-    l->rows = heed_batches_rows(l->batches, m->at.batch, &rows);
-    if (!l->rows)
-        die("%s", heed_error());
-    int shards = cut_batch(l, rows, &tokens);
+    int64_t left = heed_batches_count(l->batches) - m->at.batch;
+    int64_t batches = m->config.accumulate < left ? m->config.accumulate : left, tokens = count_tokens(l, batches);
+    double loss = 0;
+    l->first_row = 0;
+    for (int64_t i = 0; i < batches; i++)
+        loss += add_batch(l, tokens);
     m->opt.lr = model_learning_rate(m, m->at.step + 1);
-    if (!heed_trainer_step(l->trainer,
-                           (heed_trainer_step_desc){ .shards = shards,
-                                                     .starts = l->starts,
-                                                     .step = m->at.step + 1,
-                                                     .divisor = (double)tokens,
-                                                     .loss = shard_loss,
-                                                     .context = l },
-                           &loss) ||
-        !heed_adamw_step(&m->opt))
+    if (!heed_adamw_step(&m->opt))
         die("step %lld: %s; the last saved model is in \"%s\"", (long long)m->at.step + 1, heed_error(), l->last);
     m->at.step++;
-    m->at.batch++;
     l->loss_sum += loss;
     l->loss_steps++;
     l->tokens += tokens;
@@ -149,6 +182,20 @@ static void start_entry(loop *l)
     l->since = seconds_now();
 }
 
+/* How many validations there have been: one at every multiple of --valid-every, and one at the end. */
+static int64_t validations(const model *m)
+{
+    return m->at.step / m->config.valid_every + (m->at.step == m->config.steps && m->at.step % m->config.valid_every);
+}
+
+/* The last models validated, in turn: what --average is the mean of. */
+static char *average_path(const loop *l, int64_t turn)
+{
+    char name[64];
+    snprintf(name, sizeof name, "average-%lld.safetensors", (long long)turn);
+    return folder_path(l->run->out, name);
+}
+
 static void validate(loop *l)
 {
     model *m = l->m;
@@ -161,9 +208,38 @@ static void validate(loop *l)
         m->at.best_step = m->at.step;
         save(l, l->best);
     }
+    if (m->config.average) {
+        char *path = average_path(l, (validations(m) - 1) % m->config.average);
+        if (!model_save_weights(m, path))
+            die("%s", heed_error());
+        free(path);
+    }
     save(l, l->last);
     log_add(l->log, entry);
     start_entry(l);
+}
+
+static bool out_of_patience(const model *m)
+{
+    return m->config.patience && (m->at.step - m->at.best_step) / m->config.valid_every >= m->config.patience;
+}
+
+/* average.safetensors: the mean of the models at the last validations. The parameters in memory become it. */
+static void save_average(loop *l)
+{
+    int64_t n = validations(l->m) < l->m->config.average ? validations(l->m) : l->m->config.average;
+    char **paths = calloc((size_t)n + 1, sizeof *paths), *to = folder_path(l->run->out, "average.safetensors");
+    if (!paths)
+        die("out of memory");
+    for (int64_t i = 0; i < n; i++)
+        paths[i] = average_path(l, i);
+    if (n &&
+        !(heed_checkpoint_average((const char *const *)paths, (int)n, l->m->params) && model_save_weights(l->m, to)))
+        die("%s", heed_error());
+    for (int64_t i = 0; i < n; i++)
+        free(paths[i]);
+    free(paths);
+    free(to);
 }
 
 static loop loop_open(model *m, const training *run)
@@ -207,11 +283,37 @@ static void loop_close(loop *l)
     free(l->best);
 }
 
-/* A model that gives every word the same probability loses log V nats a token; label smoothing moves that little. */
-static void warn_if_worse_than_guessing(const loop *l)
+/* Files of a run that is being replaced. */
+static void forget_averages(const loop *l)
+{
+    char *average = folder_path(l->run->out, "average.safetensors");
+    bool more = unlink(average) == 0 || errno == ENOENT;
+    for (int64_t i = 0; more; i++) {
+        char *path = average_path(l, i);
+        more = unlink(path) == 0;
+        free(path);
+    }
+    free(average);
+}
+
+/* What was asked for and what was left as it is, for people and for --config. */
+static void write_configuration(const training *run)
+{
+    char *path = folder_path(run->out, "config.json");
+    FILE *file = fopen(path, "w");
+    bool written = file && fprintf(file, "%s\n", run->config) > 0;
+    if (!file || fclose(file) || !written)
+        die("%s: %s", path, strerror(errno));
+    printf("%s\n", run->config);
+    free(path);
+}
+
+/* A model that gives every word the same probability loses log V nats a token, one that has not learned yet a little
+ * more. */
+static void warn_if_diverged(const loop *l)
 {
     double guessing = log((double)heed_vocab_size(l->m->target));
-    if (l->last_valid > guessing)
+    if (l->last_valid > 1.2 * guessing)
         warn("the validation loss, %.2f, is worse than guessing (%.2f): training has diverged; try a lower --lr",
              l->last_valid, guessing);
 }
@@ -221,6 +323,10 @@ int train_run(model *m, const training *run)
     loop l = loop_open(m, run);
     if (m->at.step == 0 && unlink(l.best) && errno != ENOENT) /* of a run that is being replaced */
         die("%s: %s", l.best, strerror(errno));
+    if (m->at.step == 0)
+        forget_averages(&l);
+    if (run->config)
+        write_configuration(run);
     save(&l, l.last); /* the size of every later one: a full disk or a bad folder is told now, not after hours */
     l.log = log_open(run->out, m->at.step, m->config.steps);
     printf("%s: %lld pairs, %lld for validation, %d English and %d French words\n", run->about,
@@ -234,12 +340,14 @@ int train_run(model *m, const training *run)
     bool stopped = run->stop_after && m->at.step >= run->stop_after;
     start_entry(&l);
     signals_catch();
-    while (m->at.step < m->config.steps && !signals_stop() && !stopped) {
+    bool patient = m->at.step == 0 || !out_of_patience(m);
+    while (m->at.step < m->config.steps && !signals_stop() && !stopped && patient) {
         double loss = train_step(&l);
         if (m->at.step % 10 == 0)
             log_progress(l.log, m->at.step, loss, tokens_per_s(&l));
         if (m->at.step % m->config.valid_every == 0 || m->at.step == m->config.steps) {
             validate(&l);
+            patient = !out_of_patience(m);
         } else if (m->at.step % LOG_EVERY == 0) {
             log_add(l.log, entry_now(&l));
             start_entry(&l);
@@ -248,15 +356,20 @@ int train_run(model *m, const training *run)
             (run->max_minutes > 0 && seconds_now() - started > 60 * run->max_minutes) || m->at.step == run->stop_after;
     }
     save(&l, l.last);
-    warn_if_worse_than_guessing(&l);
+    warn_if_diverged(&l);
+    if (m->config.average)
+        save_average(&l);
     loop_close(&l);
     signals_release();
-    if (m->at.step < m->config.steps)
+    if (!patient)
+        printf("stopped after step %lld: no new best since step %lld (--patience)\n", (long long)m->at.step,
+               (long long)m->at.best_step);
+    else if (m->at.step < m->config.steps)
         printf("stopped after step %lld of %lld (%s) and saved; go on with --resume\n", (long long)m->at.step,
                (long long)m->config.steps,
                signals_stop()                                     ? "signal"
                : run->stop_after && m->at.step >= run->stop_after ? "--stop-after"
                                                                   : "--max-minutes");
     fflush(stdout);
-    return m->at.step < m->config.steps ? signals_stop() : 0;
+    return patient && m->at.step < m->config.steps ? signals_stop() : 0;
 }

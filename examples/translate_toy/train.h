@@ -12,12 +12,13 @@ typedef struct {
     int64_t stop_after; /* stop when this step is done; 0: at the last */
     bool check_finite;  /* name the first op with a non-finite value */
     const heed_corpus *train, *valid;
-    const char *about; /* what is trained on, for the first line printed */
+    const char *config; /* all options as JSON, for the folder's config.json; NULL: none */
+    const char *about;  /* what is trained on, for the first line printed */
 } training;
 
 /* Trains m from where it stands to its configuration's last step. Returns 0, or the exit code of a signal that stopped
  * it; either way the folder holds model.safetensors (the last step), best.safetensors (lowest validation loss),
- * log.jsonl and loss.svg. Dies on failure, with the last saved model intact. */
+ * config.json, log.jsonl and loss.svg; with --average also average.safetensors and the models it is of. Dies on failure, with the last saved model intact. */
 int train_run(model *m, const training *run);
 
 #endif

@@ -1,0 +1,113 @@
+/* The configuration of a model: config.h. */
+#include "config.h"
+#include "program.h"
+
+#include <jansson.h>
+#include <string.h>
+
+static const double ANY = 9e15; /* the most a whole number in a double can be trusted with */
+
+configuration configuration_defaults(void)
+{
+    return (configuration){
+        .layers = 2,
+        .d_model = 96,
+        .heads = 4,
+        .ffn = 256,
+        .dropout = 0.05,
+        .activation_dropout = 0.05,
+        .steps = 2500,
+        .batch = 64,
+        .accumulate = 1,
+        .warmup = 200,
+        .lr = 0.003,
+        .beta2 = 0.98,
+        .clip = 1,
+        .smoothing = 0.1,
+        .schedule = "cosine",
+        .max_words = 60,
+        .min_count = 1,
+        .seed = 1,
+        .valid_every = 500,
+    };
+}
+
+int configuration_options(configuration *c, option *rows)
+{
+    const option table[CONFIGURATION_ROWS] = {
+        { "layers", OPTION_INTEGER, &c->layers, "N", "encoder layers, and decoder layers", 1, 64, 0 },
+        { "d-model", OPTION_INTEGER, &c->d_model, "N", "width of the model; a multiple of heads", 1, 8192, 0 },
+        { "heads", OPTION_INTEGER, &c->heads, "N", "attention heads", 1, 256, 0 },
+        { "ffn", OPTION_INTEGER, &c->ffn, "N", "inner width of the feed-forward layers", 1, 65536, 0 },
+        { "dropout", OPTION_NUMBER, &c->dropout, "P", "on embeddings and sublayers", 0, 0.99, 0 },
+        { "attention-dropout", OPTION_NUMBER, &c->attention_dropout, "P", "on attention weights", 0, 0.99, 0 },
+        { "activation-dropout", OPTION_NUMBER, &c->activation_dropout, "P", "inside the feed-forward layers", 0, 0.99,
+          0 },
+        { "post-norm", OPTION_FLAG, &c->post_norm, NULL, "norm(x + f(x)), as in the paper, not x + f(norm(x))", 0, 0,
+          0 },
+        { "steps", OPTION_INTEGER, &c->steps, "N", "training steps", 0, ANY, 0 },
+        { "batch", OPTION_INTEGER, &c->batch, "N", "sentence pairs a batch", 1, 1e6, 0 },
+        { "accumulate", OPTION_INTEGER, &c->accumulate, "N", "batches a step; their gradients add up", 1, 1e6, 0 },
+        { "warmup", OPTION_INTEGER, &c->warmup, "N", "steps over which the learning rate rises", 0, ANY, 0 },
+        { "lr", OPTION_NUMBER, &c->lr, "R", "highest learning rate", 1e-12, 1000, 0 },
+        { "beta2", OPTION_NUMBER, &c->beta2, "R", "Adam's decay of squared gradients", 0.5, 0.999999, 0 },
+        { "clip", OPTION_NUMBER, &c->clip, "R", "largest gradient norm; 0: any", 0, 1e9, 0 },
+        { "smoothing", OPTION_NUMBER, &c->smoothing, "P", "label smoothing", 0, 0.99, 0 },
+        { "schedule", OPTION_TEXT, &c->schedule, "NAME", "cosine, inverse-sqrt or constant", 0, 0, 0 },
+        { "max-words", OPTION_INTEGER, &c->max_words, "N", "longer sentences are not trained on", 1, 100000, 0 },
+        { "min-count", OPTION_INTEGER, &c->min_count, "N", "rarer words are <unk>", 1, 1e9, 0 },
+        { "seed", OPTION_INTEGER, &c->seed, "N", "of everything random", 0, ANY, 0 },
+        { "valid-every", OPTION_INTEGER, &c->valid_every, "N", "steps between validations and saves", 1, ANY, 0 },
+        { "patience", OPTION_INTEGER, &c->patience, "N", "stop after N validations without a new best; 0: never", 0,
+          ANY, 0 },
+        { "average", OPTION_INTEGER, &c->average, "N", "also save the mean of the last N validated models; 0: not", 0,
+          1000, 0 },
+    };
+    memcpy(rows, table, sizeof table);
+    return CONFIGURATION_ROWS;
+}
+
+static const char *const schedules[] = { "cosine", "inverse-sqrt", "constant", NULL };
+
+void configuration_check(const configuration *c)
+{
+    if (!option_choice(c->schedule, schedules)) {
+        const char *best = closest_name(c->schedule, schedules);
+        die_usage("--schedule is cosine, inverse-sqrt or constant, not \"%s\"%s%s%s", c->schedule,
+                  best ? "; did you mean " : "", best ? best : "", best ? "?" : "");
+    }
+    if (c->d_model % c->heads)
+        die_usage("--d-model %lld is not a multiple of --heads %lld", (long long)c->d_model, (long long)c->heads);
+}
+
+/* ---- JSON --------------------------------------------------------------------------------------------------------------- */
+
+char *configuration_to_json(const configuration *c)
+{
+    configuration copy = *c;
+    option rows[CONFIGURATION_ROWS + 1];
+    int n = configuration_options(&copy, rows);
+    rows[n] = (option){ .name = NULL };
+    return options_to_json(rows);
+}
+
+bool configuration_from_json(configuration *c, const char *json, const char **wrong)
+{
+    json_t *object = json ? json_loads(json, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    option rows[CONFIGURATION_ROWS];
+    int n = configuration_options(c, rows);
+    bool fine = json_is_object(object) && json_object_size(object) == (size_t)n;
+    *wrong = NULL;
+    for (int i = 0; fine && i < n; i++) {
+        fine = option_from_json(&rows[i], json_object_get(object, rows[i].name));
+        *wrong = fine ? NULL : rows[i].name;
+    }
+    const char *schedule = fine ? option_choice(c->schedule, schedules) : NULL;
+    if (fine && !schedule) {
+        fine = false;
+        *wrong = "schedule";
+    }
+    c->schedule = schedule; /* the text of the JSON goes */
+    json_decref(object);
+    return fine;
+}
