@@ -3,6 +3,7 @@
 #define HEED_TEXT_INTERNAL_H
 
 #include "text.h"
+#include "../tensor/files.h"
 
 /* U+FFED as UTF-8: at the start of a word it was joined to the word before, at the end to the one after. */
 #define TEXT_JOINER       "\xEF\xBF\xAD"
@@ -18,10 +19,35 @@ bool text_store_open(text_store *store);
 void text_store_close(text_store *store);
 char *text_store_add(text_store *store, const char *text, int64_t bytes); /* copied, NUL added */
 
-/* words.c. All but the first expect valid UTF-8. */
+/* A file as lines (lines.c). */
+typedef struct {
+    file_input file;
+    const char *what; /* is being read, for messages */
+    int64_t offset;   /* of the file's next byte */
+    char *block;      /* of which at .. have are still to be cut */
+    int64_t at, have;
+    char *line; /* the line's first bytes, at most max_bytes; room for a NUL behind them */
+    int64_t room, max_bytes;
+    int64_t bytes;  /* of the whole line, its end not counted */
+    int64_t number; /* of lines so far */
+} text_lines;
+typedef enum { LINES_FAILED, LINES_LINE, LINES_END } lines_result;
+bool lines_open(text_lines *lines, const char *what, const char *path, int64_t max_bytes); /* always lines_close it */
+void lines_close(text_lines *lines);
+lines_result lines_next(text_lines *lines);
+heed_line_kind lines_kind(const text_lines *lines); /* too long, a NUL, not UTF-8, or OK */
+
+/* unicode.c. All but the first expect valid UTF-8. */
 int64_t text_invalid_at(const char *text, int64_t bytes); /* offset of the first byte that is not UTF-8; -1: none */
-bool text_blank(const char *text, int64_t bytes);         /* nothing but white space */
-int64_t words_count(const char *text, int64_t bytes);     /* as many as heed_words_split gives */
+int64_t text_decode(const char *text, int64_t bytes, int32_t *code); /* the first code point; returns its bytes */
+bool text_space(int32_t code);                                       /* the property White_Space */
+bool text_blank(const char *text, int64_t bytes);                    /* nothing but white space */
+bool text_control(const char *text, int64_t bytes);                  /* has a control character */
+/* Lower case by Unicode's full mapping, final sigma too. Returns the bytes written, at most 3 for every 2. */
+int64_t text_lower(const char *text, int64_t bytes, char *out);
+
+/* words.c, for valid UTF-8. */
+int64_t words_count(const char *text, int64_t bytes); /* as many as heed_words_split gives */
 /* The word without its join marks; a joiner that belongs to the text stays doubled, as in the word. */
 typedef struct {
     const char *text;

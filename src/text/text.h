@@ -22,6 +22,16 @@
 extern "C" {
 #endif
 
+/* ---- lines of a file (lines.c) --------------------------------------------------------------------------------- */
+typedef struct heed_lines heed_lines;
+/* A line ends at LF; CR LF is one end; a byte order mark at the start is dropped. Not a regular file: an error. */
+HEED_CHECKED heed_lines *heed_lines_open(const char *path);
+/* The next line, without its end, until the next call. NULL at the end of the file, and on an error (heed_error_pending),
+ * which a NUL and invalid UTF-8 are. */
+HEED_API const char *heed_lines_next(heed_lines *lines);
+HEED_API int64_t heed_lines_number(const heed_lines *lines); /* of lines read, so of the last one, from 1 */
+HEED_API void heed_lines_close(heed_lines *lines);           /* NULL is allowed */
+
 /* ---- corpora (corpus.c) ---------------------------------------------------------------------------------------- */
 typedef enum {
     HEED_LINE_OK,
@@ -52,15 +62,25 @@ typedef struct {
     void (*on_bad)(int64_t line, heed_line_kind kind, void *context);
     void *context;
 } heed_corpus_desc;
-/* source TAB target a line. LF or CRLF; a byte order mark at the start is dropped. Not a regular file: an error. */
+/* source TAB target a line, or two files that match line by line. */
 HEED_CHECKED heed_corpus *heed_corpus_read_tsv(const char *path, heed_corpus_desc desc);
 HEED_CHECKED heed_corpus *heed_corpus_read_parallel(const char *source, const char *target, heed_corpus_desc desc);
 HEED_CHECKED heed_corpus *heed_corpus_new(void);
 HEED_CHECKED bool heed_corpus_add(heed_corpus *corpus, const char *source, const char *target); /* copied */
 HEED_API void heed_corpus_free(heed_corpus *corpus);                                            /* NULL is allowed */
 
+/* The same, one pair at a time, for files larger than memory. */
+typedef struct {
+    int64_t lines, kinds[HEED_LINE_KINDS]; /* so far */
+} heed_stream;
+HEED_CHECKED heed_stream *heed_stream_open_tsv(const char *path, heed_corpus_desc desc);
+HEED_CHECKED heed_stream *heed_stream_open_parallel(const char *source, const char *target, heed_corpus_desc desc);
+/* 1: a pair, whose text is there until the next call; 0: the end; -1: an error. */
+HEED_API int heed_stream_next(heed_stream *stream, heed_pair *pair);
+HEED_API void heed_stream_close(heed_stream *stream); /* NULL is allowed */
+
 /* ---- words (words.c) ------------------------------------------------------------------------------------------- */
-HEED_API bool heed_utf8_valid(const char *text, int64_t bytes);
+HEED_API bool heed_utf8_valid(const char *text, int64_t bytes); /* unicode.c */
 /* The words of a line, each NUL-terminated, one after another in one buffer that the caller frees with
  * heed_words_free. */
 typedef struct {

@@ -9,7 +9,6 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 
 #include "internal.h"
 #include "../tensor/internal.h"
@@ -216,16 +215,12 @@ static int32_t id_any_marks(const heed_vocab *vocab, char *room, words_body body
     return id;
 }
 
-/* Lower case, code point by code point; at most 3 bytes for every 2. */
+/* In lower case, at room. */
 static words_body lower(char *room, words_body body)
 {
-    words_body low = { .text = room, .before = body.before, .after = body.after };
-    for (int64_t i = 0; i < body.bytes;) {
-        utf8proc_int32_t code;
-        i += utf8proc_iterate((const utf8proc_uint8_t *)body.text + i, (utf8proc_ssize_t)(body.bytes - i), &code);
-        low.bytes += utf8proc_encode_char(utf8proc_tolower(code), (utf8proc_uint8_t *)room + low.bytes);
-    }
-    return low;
+    body.bytes = text_lower(body.text, body.bytes, room);
+    body.text = room;
+    return body;
 }
 
 int64_t heed_vocab_encode(const heed_vocab *vocab, const char *line, int32_t *ids, int64_t room, int64_t *unknown)

@@ -28,41 +28,6 @@ static bool is_ascii(char byte)
     return (unsigned char)byte < 0x80;
 }
 
-static int64_t decode(const char *text, int64_t bytes, int32_t *code)
-{
-    return utf8proc_iterate((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)bytes, code);
-}
-
-int64_t text_invalid_at(const char *text, int64_t bytes)
-{
-    int64_t i = 0;
-    while (i < bytes) {
-        int32_t code;
-        int64_t n = is_ascii(text[i]) ? 1 : decode(text + i, bytes - i, &code);
-        if (n < 1)
-            return i;
-        i += n;
-    }
-    return -1;
-}
-
-bool heed_utf8_valid(const char *text, int64_t bytes)
-{
-    if (!text || bytes < 0)
-        return heed_fail(HEED_BAD_ARGUMENT, "utf8_valid: text is %s, %lld bytes", text ? "given" : "NULL",
-                         (long long)bytes);
-    return text_invalid_at(text, bytes) < 0;
-}
-
-static bool is_space(int32_t code)
-{
-    if (code < 0x80)
-        return code == ' ' || (code >= '\t' && code <= '\r');
-    utf8proc_category_t category = utf8proc_category(code);
-    return code == 0x85 || category == UTF8PROC_CATEGORY_ZS || category == UTF8PROC_CATEGORY_ZL ||
-           category == UTF8PROC_CATEGORY_ZP;
-}
-
 static bool is_letter(int32_t code)
 {
     utf8proc_category_t category = utf8proc_category(code);
@@ -110,9 +75,9 @@ static cluster next_cluster(const char *text, int64_t bytes)
     if (is_ascii(text[0]) && (bytes == 1 || is_ascii(text[1])))
         return c; /* two ASCII characters never belong together (CR LF is not in a word) */
     int32_t state = 0, last, code;
-    c.bytes = decode(text, bytes, &c.code);
+    c.bytes = text_decode(text, bytes, &c.code);
     for (last = c.code; c.bytes < bytes; last = code) {
-        int64_t n = decode(text + c.bytes, bytes - c.bytes, &code);
+        int64_t n = text_decode(text + c.bytes, bytes - c.bytes, &code);
         if (utf8proc_grapheme_break_stateful(last, code, &state))
             break;
         c.bytes += n;
@@ -260,8 +225,8 @@ static void split_line(sink *s, const char *text, int64_t bytes)
     int64_t start = 0, at = 0;
     while (at < bytes) {
         int32_t code;
-        int64_t n = decode(text + at, bytes - at, &code);
-        if (is_space(code)) {
+        int64_t n = text_decode(text + at, bytes - at, &code);
+        if (text_space(code)) {
             if (at > start)
                 split_piece(s, text + start, at - start);
             start = at + n;
@@ -270,17 +235,6 @@ static void split_line(sink *s, const char *text, int64_t bytes)
     }
     if (at > start)
         split_piece(s, text + start, at - start);
-}
-
-bool text_blank(const char *text, int64_t bytes)
-{
-    int32_t code;
-    for (int64_t at = 0; at < bytes;) {
-        at += decode(text + at, bytes - at, &code);
-        if (!is_space(code))
-            return false;
-    }
-    return true;
 }
 
 int64_t words_count(const char *text, int64_t bytes)
