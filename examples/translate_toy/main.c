@@ -17,6 +17,7 @@ static const struct {
     { "train", "train a model, on the toy language or on your own pairs", cmd_train },
     { "translate", "translate sentences", cmd_translate },
     { "evaluate", "score a model: loss, perplexity, accuracy, exact match", cmd_evaluate },
+    { "score", "BLEU and chrF of a file of translations", cmd_score },
     { "heads", "show what every attention head looks at", cmd_heads },
     { "corpus", "print the toy language", cmd_corpus },
 };

@@ -29,6 +29,7 @@ double seconds_now(void); /* of a clock that only goes forward */
 int cmd_train(int argc, char **argv);
 int cmd_translate(int argc, char **argv);
 int cmd_evaluate(int argc, char **argv);
+int cmd_score(int argc, char **argv);
 int cmd_heads(int argc, char **argv);
 int cmd_corpus(int argc, char **argv);
 int cmd_demo(int argc, char **argv);

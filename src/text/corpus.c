@@ -52,12 +52,7 @@ void heed_corpus_free(heed_corpus *corpus)
     memory_put(full);
 }
 
-typedef struct {
-    const char *text;
-    int64_t bytes;
-} span;
-
-static bool keep_pair(heed_corpus *corpus, span source, span target, int64_t line)
+static bool keep_pair(heed_corpus *corpus, text_span source, text_span target, int64_t line)
 {
     full_corpus *full = (full_corpus *)corpus;
     if (corpus->count == full->capacity) {
@@ -85,7 +80,7 @@ bool heed_corpus_add(heed_corpus *corpus, const char *source, const char *target
                          !corpus   ? "corpus"
                          : !source ? "source"
                                    : "target");
-    span sides[2] = { { source, (int64_t)strlen(source) }, { target, (int64_t)strlen(target) } };
+    text_span sides[2] = { { source, (int64_t)strlen(source) }, { target, (int64_t)strlen(target) } };
     for (int i = 0; i < 2; i++) {
         const char *name = i == 0 ? "source" : "target";
         int64_t bad = text_invalid_at(sides[i].text, sides[i].bytes);
@@ -103,7 +98,7 @@ bool heed_corpus_add(heed_corpus *corpus, const char *source, const char *target
 
 /* ---- lines as pairs ---------------------------------------------------------------------------------------------- */
 
-static heed_line_kind side_kind(span side, int64_t max_words)
+static heed_line_kind side_kind(text_span side, int64_t max_words)
 {
     if (text_blank(side.text, side.bytes))
         return HEED_LINE_EMPTY;
@@ -126,7 +121,7 @@ typedef struct {
 } verdict;
 
 /* One line of a TSV file, cut at its tab, or of both parallel files. */
-static verdict judge(const full_stream *s, span sides[2])
+static verdict judge(const full_stream *s, text_span sides[2])
 {
     heed_line_kind kind;
     const text_lines *lines = s->files;
@@ -136,14 +131,14 @@ static verdict judge(const full_stream *s, span sides[2])
         if (text_blank(lines[i].line, lines[i].bytes))
             return (verdict){ HEED_LINE_EMPTY, i };
     }
-    sides[0] = (span){ lines[0].line, lines[0].bytes };
-    sides[1] = (span){ lines[s->n - 1].line, lines[s->n - 1].bytes };
+    sides[0] = (text_span){ lines[0].line, lines[0].bytes };
+    sides[1] = (text_span){ lines[s->n - 1].line, lines[s->n - 1].bytes };
     if (s->n == 1) {
         const char *tab = memchr(lines->line, '\t', (size_t)lines->bytes), *end = lines->line + lines->bytes;
         if (!tab || memchr(tab + 1, '\t', (size_t)(end - (tab + 1))))
             return (verdict){ HEED_LINE_COLUMNS, 0 };
         sides[0].bytes = tab - lines->line;
-        sides[1] = (span){ tab + 1, end - (tab + 1) };
+        sides[1] = (text_span){ tab + 1, end - (tab + 1) };
     }
     for (int i = 0; i < 2; i++)
         if ((kind = side_kind(sides[i], s->desc.max_words)) != HEED_LINE_OK)
@@ -181,7 +176,7 @@ static bool read_lines(full_stream *s, bool *more)
 }
 
 /* The next accepted line; the others are told, or refused. */
-static bool next_sides(full_stream *s, span sides[2], bool *more)
+static bool next_sides(full_stream *s, text_span sides[2], bool *more)
 {
     for (;;) {
         if (!read_lines(s, more))
@@ -207,7 +202,7 @@ int heed_stream_next(heed_stream *stream, heed_pair *pair)
         return -1;
     }
     full_stream *s = (full_stream *)stream;
-    span sides[2];
+    text_span sides[2];
     bool more = false;
     if (s->failed)
         heed_fail(HEED_BAD_STATE, "stream_next: reading has failed before");
@@ -267,7 +262,7 @@ heed_stream *heed_stream_open_parallel(const char *source, const char *target, h
 static heed_corpus *read_all(heed_stream *stream)
 {
     heed_corpus *corpus = stream ? heed_corpus_new() : NULL;
-    span sides[2];
+    text_span sides[2];
     bool more = true, ok = corpus != NULL;
     while (ok && more) {
         ok = next_sides((full_stream *)stream, sides, &more);

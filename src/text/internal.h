@@ -46,6 +46,27 @@ bool text_control(const char *text, int64_t bytes);                  /* has a co
 /* Lower case by Unicode's full mapping, final sigma too. Returns the bytes written, at most 3 for every 2. */
 int64_t text_lower(const char *text, int64_t bytes, char *out);
 
+typedef struct {
+    const char *text;
+    int64_t bytes;
+} text_span;
+
+/* What BLEU and chrF share (ngrams.c). */
+typedef struct {
+    int64_t hyp, ref, match; /* match: for every n-gram the lesser of how often it is on the two sides */
+} ngram_counts;
+/* counts[i] of the n-grams of order i + 1. units: those of the hypothesis, then those of the reference. */
+bool ngrams_match(const int32_t *units, int64_t n_hyp, int64_t n_ref, int orders, ngram_counts *counts);
+bool ngrams_number(const text_span *words, int64_t n, int32_t *units); /* equal words get equal numbers */
+typedef struct {
+    char *text; /* in memory of its own */
+    int64_t bytes;
+} score_text;
+bool score_side(const char *who, const char *name, const char *text, bool lower, score_text *out); /* a checked copy */
+bool score_space(int32_t code); /* white space as Python's str.split sees it: the separators 1C to 1F too */
+int64_t score_words(const char *text, int64_t bytes, text_span *words); /* at most `bytes`; returns how many */
+bool tokenise_13a(score_text *side);                                    /* in place of the text (tokenise_13a.c) */
+
 /* words.c, for valid UTF-8. */
 int64_t words_count(const char *text, int64_t bytes); /* as many as heed_words_split gives */
 /* The word without its join marks; a joiner that belongs to the text stays doubled, as in the word. */

@@ -160,6 +160,53 @@ typedef struct {
 HEED_CHECKED bool heed_batch_make(const heed_dataset *data, const int32_t *rows, int64_t count, heed_arena *arena,
                                   heed_batch *out);
 
+/* ---- scores (bleu.c, chrf.c) -------------------------------------------------------------------------------------
+ * Of translations against one reference each, the numbers of sacrebleu:
+ *
+ *     heed_bleu bleu = { .desc = { .lower = true } };
+ *     ... heed_bleu_add(&bleu, hypothesis, reference) for every segment ...
+ *     heed_score_buffer signature;
+ *     printf("BLEU %.2f %s", heed_bleu_score(&bleu).score, heed_bleu_signature(&bleu, &signature));
+ */
+typedef enum { HEED_BLEU_13A, HEED_BLEU_SPACED /* tokenised already */ } heed_bleu_words;
+typedef enum { HEED_SMOOTH_EXP, HEED_SMOOTH_FLOOR, HEED_SMOOTH_ADD_K, HEED_SMOOTH_NONE } heed_bleu_smoothing;
+enum { HEED_BLEU_ORDERS = 4, HEED_CHRF_ORDERS = 8 };
+typedef struct {
+    heed_bleu_words words;
+    bool lower;
+    heed_bleu_smoothing smoothing;
+    double smoothing_value; /* 0: 0.1 for floor, 1 for add-k */
+    bool effective_order;   /* orders without n-grams do not count: for single sentences */
+} heed_bleu_desc;
+typedef struct { /* the sums so far */
+    heed_bleu_desc desc;
+    int64_t segments, hypothesis_length, reference_length; /* lengths in words */
+    int64_t matches[HEED_BLEU_ORDERS], ngrams[HEED_BLEU_ORDERS];
+} heed_bleu;
+typedef struct {
+    double score; /* 0 to 100 */
+    double precision[HEED_BLEU_ORDERS], brevity_penalty;
+} heed_bleu_result;
+typedef struct {
+    char text[128];
+} heed_score_buffer;
+HEED_CHECKED bool heed_bleu_add(heed_bleu *bleu, const char *hypothesis, const char *reference);
+HEED_API heed_bleu_result heed_bleu_score(const heed_bleu *bleu);
+HEED_API const char *heed_bleu_signature(const heed_bleu *bleu, heed_score_buffer *room); /* returns room's text */
+
+typedef struct {
+    int word_order; /* 0: chrF; 2: chrF++ */
+    bool lower;
+} heed_chrf_desc;
+typedef struct { /* the sums so far: n-grams of characters 1 to 6, then of words */
+    heed_chrf_desc desc;
+    int64_t segments;
+    int64_t hypothesis[HEED_CHRF_ORDERS], reference[HEED_CHRF_ORDERS], matches[HEED_CHRF_ORDERS];
+} heed_chrf;
+HEED_CHECKED bool heed_chrf_add(heed_chrf *chrf, const char *hypothesis, const char *reference);
+HEED_API double heed_chrf_score(const heed_chrf *chrf); /* 0 to 100 */
+HEED_API const char *heed_chrf_signature(const heed_chrf *chrf, heed_score_buffer *room);
+
 #ifdef __cplusplus
 }
 #endif
