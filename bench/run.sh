@@ -55,10 +55,12 @@ found() {
     local there=$room/found-$1
     if [ ! -e "$there" ]; then
         echo no >"$there"
-        if [ "$1" = PyTorch ]; then
-            "$2" --help >/dev/null 2>"$room/why" && echo yes >"$there" || tail -n 1 "$room/why"
+        if ! command -v "$2" >/dev/null; then
+            echo "$1: not found; a program called $2 would be run"
+        elif [ "$1" != PyTorch ] || "$2" --help >/dev/null 2>"$room/why"; then
+            echo yes >"$there"
         else
-            command -v "$2" >/dev/null && echo yes >"$there" || echo "$1: not found; a program called $2 would be run"
+            tail -n 1 "$room/why"
         fi
     fi
     grep -q yes "$there"
