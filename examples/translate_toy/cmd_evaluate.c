@@ -94,12 +94,15 @@ int cmd_evaluate(int argc, char **argv)
     const char *path = "heed-run", *file = NULL, *split_name = "test-iid", *logits = NULL;
     bool toy = false, strict = false, json = false;
     int64_t threads = 0, n = -1, left_out;
+    search_options how = { .length_penalty = 1 };
     option rows[] = {
         { "model", OPTION_TEXT, &path, "M", "a model file, or the folder of a run", 0, 0, 0 },
         { "data", OPTION_TEXT, &file, "FILE", "TSV of pairs", 0, 0, 0 },
         { "toy", OPTION_FLAG, &toy, NULL, "the toy language instead of a file", 0, 0, 0 },
         { "split", OPTION_TEXT, &split_name, "NAME", "its split, with --toy", 0, 0, 0 },
         { "n", OPTION_INTEGER, &n, "N", "its first N sentences, with --toy; -1: all", -1, 9e15, 0 },
+        { "beam", OPTION_INTEGER, &how.beam, "N", "hypotheses of beam search; 0: greedy", 0, 1000, 0 },
+        { "length-penalty", OPTION_NUMBER, &how.length_penalty, "R", "ranks by log probability / tokens^R", 0, 10, 0 },
         { "strict", OPTION_FLAG, &strict, NULL, "a bad line is an error, not skipped", 0, 0, 0 },
         { "json", OPTION_FLAG, &json, NULL, "print one JSON object", 0, 0, 0 },
         { "logits", OPTION_TEXT, &logits, "FILE", "write every pair's logits to this safetensors file", 0, 0, 0 },
@@ -133,7 +136,7 @@ int cmd_evaluate(int argc, char **argv)
     if (logits)
         write_logits(m, data, logits);
     r.found = score_likelihood(m, data, (int)threads);
-    char **translations = score_translate(m, data, (int)threads);
+    char **translations = score_translate(m, data, how, (int)threads, NULL);
     r.exact = score_exact(corpus, translations);
     if (toy)
         r.decisions = decisions_score(m, data, corpus, translations, TOY_SEED, split, (int)threads);

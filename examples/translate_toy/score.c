@@ -18,8 +18,10 @@ typedef struct {
     struct {
         double loss;
         int64_t tokens, right;
-    } * sums;            /* of each batch */
-    char **translations; /* of each sentence */
+    } * sums; /* of each batch */
+    search_options how;
+    char **translations; /* [sentences, n_best] */
+    double *scores;      /* likewise, or NULL */
     logits_visit *visit;
     void *context; /* of visit */
 } job;
@@ -155,12 +157,94 @@ void score_logits(const model *m, const heed_dataset *data, int threads, logits_
     heed_batches_free(j.batches);
 }
 
+typedef struct {
+    const heed_dataset *data;
+    double *to;
+} target_sums;
+
+static void add_target(int64_t sentence, const heed_real *logits, int64_t words, void *context)
+{
+    target_sums *sums = context;
+    heed_example e = heed_dataset_at(sums->data, sentence);
+    double sum = 0;
+    for (int64_t t = 0; t <= e.tgt_length; t++, logits += words) {
+        int32_t token = t < e.tgt_length ? e.tgt[t] : HEED_EOS;
+        double top = (double)logits[0], all = 0;
+        for (int64_t i = 1; i < words; i++)
+            top = fmax(top, (double)logits[i]);
+        for (int64_t i = 0; i < words; i++)
+            all += exp((double)logits[i] - top);
+        sum += (double)logits[token] - top - log(all);
+    }
+    sums->to[sentence] = sum;
+}
+
+void score_targets(const model *m, const heed_dataset *data, int threads, double *to)
+{
+    target_sums sums = { data, to };
+    score_logits(m, data, threads, add_target, &sums);
+}
+
 /* ---- translation ----------------------------------------------------------------------------------------------------------- */
 
 /* The longest translation looked for: what a source of n words could plausibly become. */
 static int64_t target_limit(int64_t n)
 {
     return 2 * n + 10;
+}
+
+static char *text_of(const job *j, const int32_t *ids, int64_t n)
+{
+    char *text = heed_vocab_decode(j->m->target, ids, n), *copy = text ? strdup(text) : NULL;
+    heed_text_free(text);
+    return copy;
+}
+
+/* Greedy search looks at limits [rows] when all is done: what it found further on is cut off. */
+static bool greedy(job *j, int worker, const heed_batch *batch, const int32_t *rows, const int32_t *limits)
+{
+    int64_t most = target_limit(batch->src_length);
+    int32_t *out = heed_arena_alloc(j->arenas[worker], batch->rows * most * (int64_t)sizeof *out);
+    int32_t *lengths = heed_arena_alloc(j->arenas[worker], batch->rows * (int64_t)sizeof *lengths);
+    if (!out || !lengths ||
+        !heed_decode_greedy(&j->m->net, j->tapes[worker], batch->src, batch->src_lengths, batch->rows,
+                            batch->src_length,
+                            (heed_decode_desc){ .bos = HEED_BOS, .eos = HEED_EOS, .max_length = most }, out, lengths))
+        return false;
+    for (int64_t i = 0; i < batch->rows; i++)
+        if (!(j->translations[rows[i]] = text_of(j, out + i * most, lengths[i] < limits[i] ? lengths[i] : limits[i])))
+            return false;
+    return true;
+}
+
+static bool beam(job *j, int worker, const heed_batch *batch, const int32_t *rows, const int32_t *limits)
+{
+    int64_t most = target_limit(batch->src_length), n = j->how.n_best, results = batch->rows * n;
+    heed_arena *arena = j->arenas[worker];
+    heed_beam_results to = { heed_arena_alloc(arena, results * most * (int64_t)sizeof *to.tokens),
+                             heed_arena_alloc(arena, results * (int64_t)sizeof *to.lengths),
+                             heed_arena_alloc(arena, results * (int64_t)sizeof *to.scores) };
+    heed_beam_desc desc = { .bos = HEED_BOS,
+                            .eos = HEED_EOS,
+                            .max_length = most,
+                            .max_lengths = limits,
+                            .beam = (int)j->how.beam,
+                            .n_best = (int)n,
+                            .length_penalty = j->how.length_penalty,
+                            .has_unk = true,
+                            .unk = HEED_UNK };
+    if (!to.tokens || !to.lengths || !to.scores ||
+        !heed_decode_beam(&j->m->net, j->tapes[worker], batch->src, batch->src_lengths, batch->rows, batch->src_length,
+                          desc, to))
+        return false;
+    for (int64_t i = 0; i < results; i++) {
+        int64_t at = rows[i / n] * n + i % n;
+        if (to.lengths[i] >= 0 && !(j->translations[at] = text_of(j, to.tokens + i * most, to.lengths[i])))
+            return false;
+        if (j->scores)
+            j->scores[at] = to.scores[i];
+    }
+    return true;
 }
 
 static bool batch_translate(int shard, int worker, void *context)
@@ -170,28 +254,20 @@ static bool batch_translate(int shard, int worker, void *context)
     const int32_t *rows;
     if (!next_batch(j, shard, worker, &batch, &rows))
         return false;
-    int64_t limit = target_limit(batch.src_length);
-    int32_t *out = heed_arena_alloc(j->arenas[worker], batch.rows * limit * (int64_t)sizeof *out);
-    int32_t *lengths = heed_arena_alloc(j->arenas[worker], batch.rows * (int64_t)sizeof *lengths);
-    if (!out || !lengths ||
-        !heed_decode_greedy(&j->m->net, j->tapes[worker], batch.src, batch.src_lengths, batch.rows, batch.src_length,
-                            (heed_decode_desc){ .bos = HEED_BOS, .eos = HEED_EOS, .max_length = limit }, out, lengths))
-        return false;
-    for (int64_t i = 0; i < batch.rows; i++) {
-        int64_t own = target_limit(batch.src_lengths[i]); /* so that neighbours do not matter */
-        char *text = heed_vocab_decode(j->m->target, out + i * limit, lengths[i] < own ? lengths[i] : own);
-        if (!text || !(j->translations[rows[i]] = strdup(text)))
-            return false;
-        heed_text_free(text);
-    }
-    return true;
+    int32_t *limits = heed_arena_alloc(j->arenas[worker], batch.rows * (int64_t)sizeof *limits);
+    for (int64_t i = 0; limits && i < batch.rows; i++)
+        limits[i] = (int32_t)target_limit(batch.src_lengths[i]); /* its own, so that neighbours do not matter */
+    return limits && (j->how.beam ? beam : greedy)(j, worker, &batch, rows, limits);
 }
 
-char **score_translate(const model *m, const heed_dataset *data, int threads)
+char **score_translate(const model *m, const heed_dataset *data, search_options how, int threads, double *scores)
 {
     job j;
-    int64_t n = heed_dataset_count(data);
     cut(&j, m, data);
+    j.how = how;
+    j.how.n_best = how.n_best && how.beam ? how.n_best : 1;
+    j.scores = scores;
+    int64_t n = heed_dataset_count(data) * j.how.n_best;
     j.translations = calloc((size_t)(n ? n : 1), sizeof *j.translations);
     if (!j.translations)
         die("out of memory");

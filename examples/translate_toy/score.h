@@ -16,8 +16,18 @@ likelihood score_likelihood(const model *m, const heed_dataset *data, int thread
 typedef void logits_visit(int64_t sentence, const heed_real *logits, int64_t words, void *context);
 void score_logits(const model *m, const heed_dataset *data, int threads, logits_visit *visit, void *context);
 
-/* Greedy translations of the sources in data; free each, and the array, with free. */
-char **score_translate(const model *m, const heed_dataset *data, int threads);
+/* log p(target | source) of every pair, <eos> included: to [sentences]. */
+void score_targets(const model *m, const heed_dataset *data, int threads, double *to);
+
+/* How to look for a translation. beam 0: greedily, one translation a sentence. */
+typedef struct {
+    int64_t beam, n_best; /* n_best 0: 1 */
+    double length_penalty;
+} search_options;
+/* The translations of the sources in data, n_best of each, best first; NULL where there are fewer. Free each, and the
+ * array, with free. scores [sentences, n_best] receives what they are ranked by (heed_decode_beam); NULL: not wanted, and
+ * greedy search has none. */
+char **score_translate(const model *m, const heed_dataset *data, search_options how, int threads, double *scores);
 
 /* How many of the translations equal the target text. */
 int64_t score_exact(const heed_corpus *corpus, char *const *translations);
