@@ -1,7 +1,8 @@
-/* k_gemm against index loops: every combination of operand layouts, batches and sizes of one. All values are small
- * integers and factors powers of two, so results are exact; and calls to BLAS are counted on their way. */
+/* k_gemm against index loops, by our own loops and by BLAS: every combination of operand layouts, batches and sizes of
+ * one. All values are small integers and factors powers of two, so results are exact; and calls to BLAS are counted on
+ * their way. */
 #include "check.h"
-#include "tensor/kernels.h"
+#include "tensor/k_gemm.h"
 #include "views.h"
 
 #include <cblas.h>
@@ -44,8 +45,8 @@ void cblas_gemm(CBLAS_ORDER order, CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, blasi
 
 /* ---- against loops ----------------------------------------------------------------------------------------------- */
 
-/* Runs k_gemm and the loops, and compares all of c's buffer. */
-static void check_gemm(random_view c, double beta, double alpha, heed_tensor a, heed_tensor b)
+/* What c's buffer must hold afterwards. */
+static heed_real *by_loops(random_view c, double beta, const heed_real *bias, heed_tensor a, heed_tensor b)
 {
     int rank = c.view.shape.rank, row = rank - 2, col = rank - 1;
     int64_t n = heed_tensor_numel(c.base), base = c.view.data - c.base.data, K = a.shape.dims[col];
@@ -56,7 +57,7 @@ static void check_gemm(random_view c, double beta, double alpha, heed_tensor a, 
     bool more = heed_tensor_numel(c.view) > 0;
     for (; more; more = view_next(c.view.shape, index)) {
         int64_t at = base + view_at(c.view, index), ia[HEED_MAX_RANK], ib[HEED_MAX_RANK];
-        double sum = 0;
+        double sum = bias ? (double)bias[index[col]] : 0;
         memcpy(ia, index, sizeof ia);
         memcpy(ib, index, sizeof ib);
         for (int64_t k = 0; k < K; k++) {
@@ -66,12 +67,40 @@ static void check_gemm(random_view c, double beta, double alpha, heed_tensor a, 
         if (!scaled[at]) /* an element that several items add to is scaled once */
             want[at] = beta == 0 ? 0 : (heed_real)(beta * (double)want[at]);
         scaled[at] = 1;
-        want[at] = (heed_real)((double)want[at] + alpha * sum);
+        want[at] = (heed_real)((double)want[at] + sum);
     }
-    assert_true(k_gemm(scratch, c.view, beta, alpha, a, b));
+    free(scaled);
+    return want;
+}
+
+static const heed_gemm ways[] = { HEED_GEMM_AUTO, HEED_GEMM_BLAS };
+
+static bool way_is_tiles(heed_gemm by)
+{
+    return K_TILE && by != HEED_GEMM_BLAS;
+}
+
+/* Runs k_gemm and the loops, and compares all of c's buffer. */
+static void check_gemm(random_view c, heed_tensor a, heed_tensor b, k_gemm_how how)
+{
+    heed_real *want = by_loops(c, how.beta, how.bias, a, b);
+    assert_true(k_gemm(scratch, c.view, a, b, how));
     view_check_base(c.base, want);
     free(want);
-    free(scaled);
+}
+
+/* In each way, from the same c. */
+static void check_all_ways(random_view c, heed_tensor a, heed_tensor b, k_gemm_how how)
+{
+    size_t bytes = (size_t)heed_tensor_numel(c.base) * sizeof(heed_real);
+    heed_real *before = malloc(bytes + 1);
+    memcpy(before, c.base.data, bytes);
+    for (int i = 0; i < 2; i++) {
+        memcpy(c.base.data, before, bytes);
+        how.by = ways[i];
+        check_gemm(c, a, b, how);
+    }
+    free(before);
 }
 
 static double random_beta(random_view c)
@@ -80,6 +109,14 @@ static double random_beta(random_view c)
     if (beta == 0)
         assert_true(heed_tensor_fill(c.base, (double)NAN)); /* 0 overwrites, whatever was there */
     return beta;
+}
+
+static const heed_real *random_bias(int64_t n)
+{
+    heed_tensor bias = heed_tensor_new(arena, HEED_SHAPE(n));
+    for (int64_t i = 0; i < n; i++)
+        bias.data[i] = (heed_real)(view_below(17) - 8);
+    return bias.data;
 }
 
 static heed_shape matrix_shape(heed_shape batch, int64_t rows, int64_t cols)
@@ -106,7 +143,8 @@ static void random_views(void **state)
         random_view c = view_make(arena, matrix_shape(batch, M, N), turn % 2 ? 4 : 0);
         sums += view_repeats(c);
         double beta = random_beta(c);
-        check_gemm(c, beta, view_below(2) ? 1 : -0.5, a.view, b.view);
+        check_all_ways(c, a.view, b.view,
+                       (k_gemm_how){ .beta = beta, .bias = view_repeats(c) || turn % 4 ? NULL : random_bias(N) });
         check_no_error();
         heed_arena_reset(arena);
     }
@@ -139,17 +177,21 @@ static heed_tensor heads(heed_tensor t, int64_t h)
     return heed_tensor_permute(heed_tensor_reshape(t, split), (const int[]){ 0, 2, 1, 3 });
 }
 
-/* Correct, with this many calls to BLAS, and nothing taken from scratch. */
+/* Correct; by BLAS with this many calls, and nothing taken from scratch. */
 static void check_direct(heed_tensor c, heed_tensor a, heed_tensor b, int calls)
 {
+    heed_tensor root = { .data = c.data, .shape = HEED_SHAPE(1), .strides = { 1 } }; /* as far as c reaches */
+    for (int i = 0; i < c.shape.rank; i++)
+        root.shape.dims[0] += (c.shape.dims[i] - 1) * c.strides[i];
+    random_view view = { .base = root, .view = c };
+    blas.count = 0;
+    check_gemm(view, a, b, (k_gemm_how){ .beta = 1 });
+    assert_int_equal(blas.count, way_is_tiles(HEED_GEMM_AUTO) ? 0 : calls);
     heed_arena *used = scratch;
     scratch = heed_arena_new();
     blas.count = 0;
     int64_t before = heed_memory_now().calls;
-    heed_tensor root = { .data = c.data, .shape = HEED_SHAPE(1), .strides = { 1 } }; /* as far as c reaches */
-    for (int i = 0; i < c.shape.rank; i++)
-        root.shape.dims[0] += (c.shape.dims[i] - 1) * c.strides[i];
-    check_gemm((random_view){ .base = root, .view = c }, 1, 1, a, b);
+    check_gemm(view, a, b, (k_gemm_how){ .beta = 1, .by = HEED_GEMM_BLAS });
     assert_int_equal(heed_memory_now().calls, before);
     assert_int_equal(blas.count, calls);
     heed_arena_free(scratch);
@@ -228,19 +270,20 @@ static void refusals(void **state)
 {
     (void)state;
     heed_tensor a = dense(HEED_SHAPE(2, 3)), b = dense(HEED_SHAPE(3, 4)), c = dense(HEED_SHAPE(2, 4));
-    assert_false(k_gemm(scratch, c, 0, 1, a, a));
+    assert_false(k_gemm(scratch, c, a, a, (k_gemm_how){ 0 }));
     check_failed(HEED_BAD_SHAPE, "gemm: a [2, 3] times b [2, 3] does not give c [2, 4]");
-    assert_false(k_gemm(scratch, c, 0, 1, heed_tensor_reshape(a, HEED_SHAPE(1, 2, 3)), b));
+    assert_false(k_gemm(scratch, c, heed_tensor_reshape(a, HEED_SHAPE(1, 2, 3)), b, (k_gemm_how){ 0 }));
     check_failed(HEED_BAD_SHAPE, "a [1, 2, 3] times b [3, 4]");
     heed_tensor line = dense(HEED_SHAPE(3));
-    assert_false(k_gemm(scratch, line, 0, 1, line, line));
+    assert_false(k_gemm(scratch, line, line, line, (k_gemm_how){ 0 }));
     check_failed(HEED_BAD_SHAPE, "does not give");
     /* Sizes BLAS cannot count; nothing may be touched, so a small buffer will do. */
     const int64_t huge = INT64_C(1) << 31;
     for (int which = 0; which < 3; which++) {
         int64_t M = which == 0 ? huge : 1, N = which == 1 ? huge : 1, K = which == 2 ? huge : 1;
-        assert_false(k_gemm(scratch, heed_tensor_wrap(c.data, HEED_SHAPE(M, N)), 0, 1,
-                            heed_tensor_wrap(a.data, HEED_SHAPE(M, K)), heed_tensor_wrap(b.data, HEED_SHAPE(K, N))));
+        assert_false(k_gemm(scratch, heed_tensor_wrap(c.data, HEED_SHAPE(M, N)),
+                            heed_tensor_wrap(a.data, HEED_SHAPE(M, K)), heed_tensor_wrap(b.data, HEED_SHAPE(K, N)),
+                            (k_gemm_how){ 0 }));
         check_failed(HEED_BAD_SHAPE, "BLAS takes sizes up to 2147483647");
     }
     heed_arena_reset(arena);
@@ -261,15 +304,17 @@ static void wide_strides_are_copied(void **state)
                 c = dense(HEED_SHAPE(2, 2));
     far.strides[0] = gap;
     random_view out = { .base = c, .view = c };
-    check_gemm(out, 0, 1, far, near);
-    check_gemm(out, 1, 1, near, turned(far));
+    check_all_ways(out, far, near, (k_gemm_how){ 0 });
+    check_all_ways(out, near, turned(far), (k_gemm_how){ .beta = 1 });
     random_view row = { .base = c, .view = heed_tensor_slice(c, 0, 0, 1) };
-    check_gemm(row, 0, 1, heed_tensor_slice(far, 0, 1, 2), near); /* one row: its stride is never used */
+    check_all_ways(row, heed_tensor_slice(far, 0, 1, 2), near, (k_gemm_how){ 0 }); /* its stride is never used */
     heed_tensor unit = dense(HEED_SHAPE(2, 2));
     unit.data[0] = unit.data[3] = 1, unit.data[1] = unit.data[2] = 0;
-    assert_true(k_gemm(scratch, far, 1, 1, near, unit)); /* far += near */
-    for (int i = 0; i < 4; i++)
-        assert_true(map[i / 2 * gap + i % 2] == i + 1 + near.data[i]);
+    for (int way = 0; way < 2; way++) {
+        assert_true(k_gemm(scratch, far, near, unit, (k_gemm_how){ .beta = 1, .by = ways[way] })); /* far += near */
+        for (int i = 0; i < 4; i++)
+            assert_true(map[i / 2 * gap + i % 2] == i + 1 + (way + 1) * near.data[i]);
+    }
     munmap(map, bytes);
     heed_arena_reset(arena);
 }
@@ -288,12 +333,12 @@ static void threads_are_left_alone(void **state)
     heed_tensor c = heed_tensor_new(arena, HEED_SHAPE(N, N)), again = heed_tensor_new(arena, HEED_SHAPE(N, N));
     assert_true(heed_tensor_normal(a, (heed_rng){ .seed = 1 }, 0, 1));
     assert_true(heed_tensor_normal(b, (heed_rng){ .seed = 2 }, 0, 1));
-    assert_true(k_gemm(scratch, c, 0, 1, a, b));
+    assert_true(k_gemm(scratch, c, a, b, (k_gemm_how){ .by = HEED_GEMM_BLAS }));
     assert_int_equal(omp_get_max_threads(), 3);
     if (openblas_get_parallel && openblas_get_parallel() == BY_PTHREADS)
         assert_int_equal(openblas_get_num_threads(), 1);
     omp_set_num_threads(1);
-    assert_true(k_gemm(scratch, again, 0, 1, a, b));
+    assert_true(k_gemm(scratch, again, a, b, (k_gemm_how){ .by = HEED_GEMM_BLAS }));
     assert_int_equal(omp_get_max_threads(), 1);
     assert_memory_equal(c.data, again.data, N * N * sizeof *c.data);
     int different = 0;
@@ -301,7 +346,7 @@ static void threads_are_left_alone(void **state)
     {
         heed_arena *own = heed_arena_new();
         heed_tensor mine = heed_tensor_new(own, HEED_SHAPE(N, N));
-        bool ok = k_gemm(own, mine, 0, 1, a, b);
+        bool ok = k_gemm(own, mine, a, b, (k_gemm_how){ .by = HEED_GEMM_BLAS });
         different += !ok || memcmp(mine.data, c.data, N * N * sizeof *c.data) != 0;
         heed_arena_free(own);
     }
@@ -318,24 +363,26 @@ static void scratch_failures(void **state)
     heed_tensor c = heed_tensor_slice(dense(HEED_SHAPE(100, 80, 3)), 2, 1, 2);
     c = heed_tensor_reshape(c, HEED_SHAPE(100, 80)); /* written through scratch */
     heed_memory before = heed_memory_now();
-    int64_t calls = 0;
-    for (int64_t n = 0; n <= calls; n++) { /* 0: nothing fails */
-        heed_memory start = heed_memory_now();
-        heed_memory_fail_at(n, false);
-        heed_arena *own = heed_arena_new();
-        bool ok = own && k_gemm(own, c, 1, 1, a, b);
-        heed_memory_fail_at(0, false);
-        assert_int_equal(heed_arena_marked(own).used, 0); /* all given back */
-        heed_arena_free(own);
-        if (n == 0)
-            calls = heed_memory_now().calls - start.calls;
-        assert_int_equal(ok, n == 0);
-        if (n > 0)
-            check_failed(HEED_MEMORY, "out of memory");
-        assert_int_equal(heed_memory_now().bytes, before.bytes);
-        assert_int_equal(heed_memory_now().blocks, before.blocks);
+    for (int way = 0; way < 2; way++) {
+        int64_t calls = 0;
+        for (int64_t n = 0; n <= calls; n++) { /* 0: nothing fails */
+            heed_memory start = heed_memory_now();
+            heed_memory_fail_at(n, false);
+            heed_arena *own = heed_arena_new();
+            bool ok = own && k_gemm(own, c, a, b, (k_gemm_how){ .beta = 1, .threads = 3, .by = ways[way] });
+            heed_memory_fail_at(0, false);
+            assert_int_equal(heed_arena_marked(own).used, 0); /* all given back */
+            heed_arena_free(own);
+            if (n == 0)
+                calls = heed_memory_now().calls - start.calls;
+            assert_int_equal(ok, n == 0);
+            if (n > 0)
+                check_failed(HEED_MEMORY, "out of memory");
+            assert_int_equal(heed_memory_now().bytes, before.bytes);
+            assert_int_equal(heed_memory_now().blocks, before.blocks);
+        }
+        assert_in_range(calls, 2, 4);
     }
-    assert_in_range(calls, 2, 4);
     heed_arena_reset(arena);
 }
 

@@ -49,6 +49,7 @@ typedef struct {
     bool eval;     /* dropout is the identity */
     bool no_grad;  /* record nothing */
     int threads;   /* one large op may use so many; 0: heed_threads(); the same bits for any; one within a shard */
+    heed_gemm gemm;
     bool
         check_finite; /* debug: fail at the first op with a non-finite value, forward or backward, and name it. -inf from
                         * masked_fill is meant and passes */

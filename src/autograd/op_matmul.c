@@ -21,6 +21,15 @@ static heed_tensor with_leading(heed_tensor t, heed_shape like)
     return heed_tensor_broadcast(t, like);
 }
 
+/* c = a b + beta c + bias, as the node's tape wants it. */
+static bool product(heed_node *node, heed_tensor c, heed_tensor a, heed_tensor b, heed_real beta, const heed_real *bias)
+{
+    const heed_tape *tape = node->state->tape;
+    return k_gemm(
+        tape->scratch, c, a, b,
+        (k_gemm_how){ .beta = (double)beta, .bias = bias, .threads = tape->desc.threads, .by = tape->desc.gemm });
+}
+
 /* ---- matmul: y = a b over the last two axes ------------------------------------------------------------------------
  */
 
@@ -46,12 +55,11 @@ static bool matmul_backward(heed_node *node)
 {
     heed_tensor g = heed_out_grad(node), a = with_leading(node->in[0]->value, g.shape),
                 b = with_leading(node->in[1]->value, g.shape);
-    heed_arena *scratch = node->state->tape->scratch;
     heed_grad_dest ga = heed_grad_into(node, 0); /* ga += g bᵀ */
-    if (ga.view.data && !k_gemm(scratch, with_leading(ga.view, g.shape), (double)ga.beta, 1, g, transposed(b)))
+    if (ga.view.data && !product(node, with_leading(ga.view, g.shape), g, transposed(b), ga.beta, NULL))
         return false;
     heed_grad_dest gb = heed_grad_into(node, 1); /* gb += aᵀ g */
-    return !gb.view.data || k_gemm(scratch, with_leading(gb.view, g.shape), (double)gb.beta, 1, transposed(a), g);
+    return !gb.view.data || product(node, with_leading(gb.view, g.shape), transposed(a), g, gb.beta, NULL);
 }
 
 static const heed_op matmul_op = { .name = "matmul", .backward = matmul_backward };
@@ -64,8 +72,7 @@ heed_var *heed_matmul(heed_var *a, heed_var *b)
     if (!node || !matmul_shape(a->value.shape, b->value.shape, &shape))
         return NULL;
     heed_var *y = heed_op_output(node, shape);
-    if (!y || !k_gemm(node->state->tape->scratch, y->value, 0, 1, with_leading(a->value, shape),
-                      with_leading(b->value, shape)))
+    if (!y || !product(node, y->value, with_leading(a->value, shape), with_leading(b->value, shape), 0, NULL))
         return NULL;
     return heed_op_end(node);
 }
@@ -89,9 +96,28 @@ static heed_tensor as_rows(heed_node *node, heed_tensor t)
     return heed_tensor_reshape(copy, rows);
 }
 
+/* A vector's numbers side by side; a copy in scratch if they are not. NULL: no memory. */
+static const heed_real *as_vector(heed_node *node, heed_tensor t)
+{
+    if (heed_tensor_contiguous(t))
+        return t.data;
+    heed_tensor copy = heed_op_scratch(node, t.shape);
+    return heed_tensor_ok(copy) && heed_tensor_copy(copy, t) ? copy.data : NULL;
+}
+
+/* gb [N] += the sum of rows [rows, N] */
+static bool add_column_sums(heed_node *node, heed_grad_dest gb, heed_tensor rows)
+{
+    heed_tensor sums = heed_op_scratch(node, HEED_SHAPE(1, rows.shape.dims[1]));
+    if (!heed_tensor_ok(sums))
+        return false;
+    k_sum(sums, 1, rows);
+    k_map(heed_tensor_broadcast(gb.view, sums.shape), gb.beta, k_copy_row, &sums, 1, NULL);
+    return true;
+}
+
 static bool affine_backward(heed_node *node)
 {
-    heed_arena *scratch = node->state->tape->scratch;
     heed_tensor x = node->in[0]->value, w = node->in[1]->value, g = heed_out_grad(node), rows = as_rows(node, g);
     if (!heed_tensor_ok(rows))
         return false;
@@ -99,23 +125,20 @@ static bool affine_backward(heed_node *node)
         heed_tensor x_rows = as_rows(node, x);
         heed_grad_dest gw = heed_grad_into(node, 1);
         if (!heed_tensor_ok(x_rows) ||
-            (gw.view.data && !k_gemm(scratch, gw.view, (double)gw.beta, 1, transposed(rows), x_rows)))
+            (gw.view.data && !product(node, gw.view, transposed(rows), x_rows, gw.beta, NULL)))
             return false;
     }
     if (heed_op_wants(node, 2)) { /* gb += g summed over rows */
         heed_grad_dest gb = heed_grad_into(node, 2);
-        if (gb.view.data && gb.beta == 0 && !heed_tensor_fill(gb.view, 0))
+        if (gb.view.data && !add_column_sums(node, gb, rows))
             return false;
-        if (gb.view.data)
-            k_map(heed_tensor_broadcast(gb.view, rows.shape), 1, k_copy_row, &rows, 1, NULL);
     }
     heed_grad_dest gx = heed_grad_into(node, 0); /* gx += g w */
     if (!gx.view.data)
         return true;
     if (x.shape.rank == 1)
-        return k_gemm(scratch, heed_tensor_broadcast(gx.view, HEED_SHAPE(1, x.shape.dims[0])), (double)gx.beta, 1, rows,
-                      w);
-    return k_gemm(scratch, gx.view, (double)gx.beta, 1, g, with_leading(w, g.shape));
+        return product(node, heed_tensor_broadcast(gx.view, HEED_SHAPE(1, x.shape.dims[0])), rows, w, gx.beta, NULL);
+    return product(node, gx.view, g, with_leading(w, g.shape), gx.beta, NULL);
 }
 
 static const heed_op affine_op = { .name = "affine", .operands = "x w b", .backward = affine_backward };
@@ -141,14 +164,15 @@ heed_var *heed_affine(heed_var *x, heed_var *w, heed_var *b)
     heed_shape shape = x->value.shape;
     shape.dims[shape.rank - 1] = w->value.shape.dims[0];
     heed_var *y = heed_op_output(node, shape);
-    if (!y || (b && !heed_tensor_copy(y->value, heed_tensor_broadcast(b->value, shape))))
+    if (!y)
         return NULL;
     heed_tensor xs = x->value, ys = y->value;
+    const heed_real *bias = b ? as_vector(node, b->value) : NULL;
     if (shape.rank == 1) {
         xs = heed_tensor_broadcast(xs, HEED_SHAPE(1, xs.shape.dims[0]));
         ys = heed_tensor_broadcast(ys, HEED_SHAPE(1, shape.dims[0]));
     }
-    if (!k_gemm(node->state->tape->scratch, ys, b ? 1 : 0, 1, xs, with_leading(transposed(w->value), ys.shape)))
+    if ((b && !bias) || !product(node, ys, xs, with_leading(transposed(w->value), ys.shape), 0, bias))
         return NULL;
     return heed_op_end(node);
 }

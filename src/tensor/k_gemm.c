@@ -1,63 +1,19 @@
-/* k_gemm: batched matrix products over strided views, through CBLAS.
+/* k_gemm: batched matrix products over strided views.
  *
  * A product is a set of loop axes, each with a stride in a, b and c: m (not in b), n (not in a), k (not in c), and the
  * batch. A batch axis that continues m, n or k becomes part of it, so that a linear layer over [B, T, D] and its
- * weight gradient are one call each. Operands that CBLAS can read with some leading dimension are read in place, the
- * others are copied to scratch. CBLAS never sees a stride of 0 or an output that overlaps.
- *
- * Threads. The bits of a product depend on the number of threads OpenBLAS uses, so it gets one. Measured with 0.3.21:
- * in the pthread build openblas_set_num_threads(1) does that, once, and nothing else is touched. In the OpenMP build
- * that call sets OpenMP's own thread count to 1, and setting it back with omp_set_num_threads gives OpenBLAS its
- * threads back: the count it uses is the caller's omp_get_max_threads(), looked up at each call. So there the calling
- * thread's count is 1 for the time of the product only. */
+ * weight gradient are one product each. A large product is cut along one axis, never k, into parts for k_parallel; the
+ * parts run in k_tile, our own loops, or in k_blas: where the instructions for our own are missing, in the double
+ * build, or on request. */
 #include "internal.h"
-#include "kernels.h"
+#include "k_gemm.h"
 
-#include <cblas.h>
 #include <limits.h>
+#include <math.h>
 #include <omp.h>
-#include <pthread.h>
-
-#ifdef HEED_DOUBLE
-#define cblas_gemm cblas_dgemm
-#else
-#define cblas_gemm cblas_sgemm
-#endif
-
-/* Only OpenBLAS has these; another CBLAS links without them and keeps to its own settings. */
-void openblas_set_num_threads(int n) __attribute__((weak));
-int openblas_get_parallel(void) __attribute__((weak));
-enum { PARALLEL_BY_OPENMP = 2 }; /* what openblas_get_parallel() says */
-
-static pthread_once_t started = PTHREAD_ONCE_INIT;
-static bool blas_follows_openmp;
-
-static void start(void)
-{
-    if (openblas_get_parallel && openblas_get_parallel() == PARALLEL_BY_OPENMP)
-        blas_follows_openmp = true;
-    else if (openblas_set_num_threads)
-        openblas_set_num_threads(1);
-}
-
-void k_gemm_start(void)
-{
-    pthread_once(&started, start);
-}
-
-/* One loop index: how often it runs, and what a step of it means in each operand. */
-typedef struct {
-    int64_t size, a, b, c;
-} axis;
-
-typedef struct {
-    heed_real *a, *b, *c; /* a and b are only read */
-    axis m, n, k, batch[HEED_MAX_RANK];
-    int n_batch;
-} product;
 
 /* Makes `outer` part of `inner` if the two walk through all operands like one axis. */
-static bool absorb(axis *inner, const axis *outer)
+static bool absorb(gemm_axis *inner, const gemm_axis *outer)
 {
     if (inner->size == 1) {
         *inner = *outer;
@@ -70,31 +26,30 @@ static bool absorb(axis *inner, const axis *outer)
     return true;
 }
 
-static product make_product(heed_tensor c, heed_tensor a, heed_tensor b)
+static gemm_product make_product(heed_tensor c, heed_tensor a, heed_tensor b, const k_gemm_how *how)
 {
     int rank = c.shape.rank, row = rank - 2, col = rank - 1;
-    product p = { .a = a.data, .b = b.data, .c = c.data };
-    p.m = (axis){ .size = c.shape.dims[row], .a = a.strides[row], .c = c.strides[row] };
-    p.n = (axis){ .size = c.shape.dims[col], .b = b.strides[col], .c = c.strides[col] };
-    p.k = (axis){ .size = a.shape.dims[col], .a = a.strides[col], .b = b.strides[row] };
+    gemm_product p = { .a = a.data, .b = b.data, .c = c.data, .beta = (heed_real)how->beta, .bias = how->bias };
+    p.m = (gemm_axis){ .size = c.shape.dims[row], .a = a.strides[row], .c = c.strides[row] };
+    p.n = (gemm_axis){ .size = c.shape.dims[col], .b = b.strides[col], .c = c.strides[col] };
+    p.k = (gemm_axis){ .size = a.shape.dims[col], .a = a.strides[col], .b = b.strides[row] };
     for (int i = row - 1; i >= 0; i--) {
-        axis outer = { .size = c.shape.dims[i], .a = a.strides[i], .b = b.strides[i], .c = c.strides[i] };
-        axis *inner = outer.c == 0 ? &p.k : outer.b == 0 ? &p.m : outer.a == 0 ? &p.n : NULL;
+        gemm_axis outer = { .size = c.shape.dims[i], .a = a.strides[i], .b = b.strides[i], .c = c.strides[i] };
+        gemm_axis *inner = outer.c == 0 ? &p.k : outer.b == 0 ? &p.m : outer.a == 0 && !p.bias ? &p.n : NULL;
         if (outer.size > 1 && !(inner && absorb(inner, &outer)))
             p.batch[p.n_batch++] = outer;
     }
     return p;
 }
 
-static axis swap_operands(axis x)
+static gemm_axis swap_operands(gemm_axis x)
 {
-    return (axis){ .size = x.size, .a = x.b, .b = x.a, .c = x.c };
+    return (gemm_axis){ .size = x.size, .a = x.b, .b = x.a, .c = x.c };
 }
 
-/* The same product as c' = b' a', with ' for transposed. */
-static product transposed(const product *p)
+gemm_product gemm_transposed(const gemm_product *p)
 {
-    product t = { .a = p->b, .b = p->a, .c = p->c, .n_batch = p->n_batch };
+    gemm_product t = { .a = p->b, .b = p->a, .c = p->c, .beta = p->beta, .n_batch = p->n_batch };
     t.m = swap_operands(p->n);
     t.n = swap_operands(p->m);
     t.k = swap_operands(p->k);
@@ -103,63 +58,10 @@ static product transposed(const product *p)
     return t;
 }
 
-/* A matrix as CBLAS wants it: rows of consecutive elements, ld apart. The strides of axes of size 1 mean nothing. */
-static bool has_rows(int64_t rows, int64_t cols, int64_t row_stride, int64_t col_stride, int *ld)
-{
-    int64_t distance = rows == 1 ? cols : row_stride;
-    if ((cols > 1 && col_stride != 1) || distance < cols || distance > INT_MAX)
-        return false;
-    *ld = (int)distance;
-    return true;
-}
-
-/* How one matrix operand reaches CBLAS: in place, in place and transposed, or through a copy. */
-typedef struct {
-    heed_tensor view; /* [rows, cols]; data is that of the batch item last copied */
-    heed_tensor copy; /* not ok if none is needed */
-    CBLAS_TRANSPOSE transpose;
-    int ld;
-} operand;
-
-static bool make_operand(operand *o, heed_arena *scratch, int64_t rows, int64_t cols, int64_t row_stride,
-                         int64_t col_stride)
-{
-    *o = (operand){ .transpose = CblasNoTrans };
-    if (has_rows(rows, cols, row_stride, col_stride, &o->ld))
-        return true;
-    o->transpose = CblasTrans;
-    if (has_rows(cols, rows, col_stride, row_stride, &o->ld))
-        return true;
-    o->transpose = CblasNoTrans;
-    o->ld = (int)cols;
-    o->view = (heed_tensor){ .shape = HEED_SHAPE(rows, cols), .strides = { row_stride, col_stride } };
-    o->copy = heed_tensor_new(scratch, o->view.shape);
-    return heed_tensor_ok(o->copy);
-}
-
-/* Where CBLAS finds the operand of this batch item. */
-static const heed_real *operand_at(operand *o, heed_real *data)
-{
-    if (!heed_tensor_ok(o->copy))
-        return data;
-    if (o->view.data != data) {
-        o->view.data = data;
-        k_map(o->copy, 0, k_copy_row, &o->view, 1, NULL);
-    }
-    return o->copy.data;
-}
-
-static void gemm(const product *p, operand *a, operand *b, heed_real *c, int ldc, heed_real alpha, heed_real beta)
-{
-    cblas_gemm(CblasRowMajor, a->transpose, b->transpose, (int)p->m.size, (int)p->n.size, (int)p->k.size, alpha,
-               operand_at(a, p->a), a->ld, operand_at(b, p->b), b->ld, beta, c, ldc);
-}
-
-/* Steps to the next batch item; false after the last. */
-static bool next_item(product *p, int64_t *index)
+bool gemm_next_item(gemm_product *p, int64_t index[HEED_MAX_RANK])
 {
     for (int i = 0; i < p->n_batch; i++) {
-        const axis *x = &p->batch[i];
+        const gemm_axis *x = &p->batch[i];
         if (++index[i] < x->size) {
             p->a += x->a, p->b += x->b, p->c += x->c;
             return true;
@@ -170,37 +72,102 @@ static bool next_item(product *p, int64_t *index)
     return false;
 }
 
-/* Runs all batch items; a c that CBLAS cannot write to gets its results through a block of scratch. */
-static bool run(product *p, heed_arena *scratch, heed_real alpha, heed_real beta)
+/* ---- parts ------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    gemm_product whole;
+    heed_gemm by;
+    size_t axis; /* to cut: where it is in gemm_product */
+    int64_t parts, each;
+    heed_real *scratch;
+    int64_t lines_each; /* of scratch for a part; 0: all parts use the same, one after the other */
+} job;
+
+static gemm_axis *axis_of(gemm_product *p, size_t axis)
 {
-    operand a, b;
-    int ldc;
+    return (gemm_axis *)((char *)p + axis);
+}
+
+static bool by_tiles(const job *j)
+{
+    return K_TILE && j->by != HEED_GEMM_BLAS;
+}
+
+static gemm_product part_of(const job *j, int64_t part)
+{
+    gemm_product p = j->whole;
+    gemm_axis *x = axis_of(&p, j->axis);
+    int64_t from = part * j->each;
+    p.a += from * x->a, p.b += from * x->b, p.c += from * x->c;
+    if (p.bias && x == &p.n)
+        p.bias += from;
+    x->size = x->size - from < j->each ? x->size - from : j->each;
+    return p;
+}
+
+static void run_part(int64_t part, void *context)
+{
+    const job *j = context;
+    gemm_product p = part_of(j, part);
+    heed_real *scratch = j->scratch + part * j->lines_each * GEMM_LINE;
     int64_t index[HEED_MAX_RANK] = { 0 };
-    heed_tensor block = { .data = NULL };
-    bool direct = has_rows(p->m.size, p->n.size, p->m.c, p->n.c, &ldc);
-    if (!direct && has_rows(p->n.size, p->m.size, p->n.c, p->m.c, &ldc)) {
-        *p = transposed(p);
-        direct = true;
+    if (!by_tiles(j)) {
+        k_blas(&p, scratch);
+        return;
     }
-    if (!make_operand(&a, scratch, p->m.size, p->k.size, p->m.a, p->k.a) ||
-        !make_operand(&b, scratch, p->k.size, p->n.size, p->k.b, p->n.b))
+    do
+        k_tile(&p, scratch);
+    while (gemm_next_item(&p, index));
+}
+
+/* Which axis to cut, and where: a rule on the shape alone. Small items of a batch stay whole. Columns are better to cut
+ * than rows, because each part packs its own columns of b. An axis along which c repeats is never cut, and a product
+ * for BLAS, which packs all operands, only if it is large. */
+static void cut(job *j)
+{
+    enum { ROWS = 96, COLUMNS = 64 };
+    static const double large_item = 1 << 19, large_for_blas = 1 << 24;
+    gemm_product *p = &j->whole;
+    double item = (double)p->m.size * (double)p->n.size * (double)p->k.size, all = item;
+    gemm_axis *best = NULL;
+    for (int i = 0; i < p->n_batch; i++) {
+        all *= (double)p->batch[i].size;
+        if (p->batch[i].c != 0 && (!best || p->batch[i].size > best->size))
+            best = &p->batch[i];
+    }
+    int64_t unit = 1;
+    if (!best || item >= large_item) {
+        bool columns = p->m.c == 0 || (p->n.c != 0 && (p->n.size >= 4 * COLUMNS || p->n.size >= p->m.size));
+        best = columns ? &p->n : &p->m;
+        unit = columns ? COLUMNS : ROWS;
+    }
+    j->axis = (size_t)((char *)best - (char *)p);
+    int64_t units = (best->size + unit - 1) / unit;
+    j->parts = k_parts(units, (int64_t)fmin(all / (double)units, 1e15), &j->each);
+    j->each *= unit;
+    if (best->c == 0 || (!by_tiles(j) && all < large_for_blas))
+        j->parts = 1, j->each = best->size;
+}
+
+static bool run(heed_arena *scratch, job *j, int threads)
+{
+    bool together = threads > 1 && !omp_in_parallel();
+    if (by_tiles(j) && !together)
+        j->parts = 1, j->each = axis_of(&j->whole, j->axis)->size; /* the same bits */
+    gemm_product first = part_of(j, 0);
+    j->lines_each = by_tiles(j) ? k_tile_scratch(&first) : k_blas_scratch(&first);
+    int64_t bytes;
+    if (!size_mul(together ? j->parts : 1, j->lines_each * (int64_t)sizeof(heed_real) * GEMM_LINE, &bytes))
+        return heed_fail(HEED_MEMORY, "gemm: copies of the operands do not fit into memory");
+    if (bytes > 0 && !(j->scratch = heed_arena_alloc(scratch, bytes)))
         return false;
-    if (!direct) {
-        block = heed_tensor_new(scratch, HEED_SHAPE(p->m.size, p->n.size));
-        if (!heed_tensor_ok(block))
-            return false;
-    }
-    do {
-        if (direct) {
-            gemm(p, &a, &b, p->c, ldc, alpha, beta);
-        } else {
-            heed_tensor c = { .data = p->c, .shape = block.shape, .strides = { p->m.c, p->n.c } };
-            gemm(p, &a, &b, block.data, (int)p->n.size, alpha, 0);
-            k_map(c, beta, k_copy_row, &block, 1, NULL);
-        }
-    } while (next_item(p, index));
+    if (!together)
+        j->lines_each = 0;
+    k_parallel(together ? threads : 1, j->parts, run_part, j);
     return true;
 }
+
+/* ---- the call ---------------------------------------------------------------------------------------------------- */
 
 /* The shapes fit each other, and CBLAS's ints. */
 static bool fits(heed_tensor c, heed_tensor a, heed_tensor b)
@@ -227,7 +194,15 @@ static void zero_row(heed_real *out, const heed_real *const *in, int64_t n, cons
         out[i] = 0;
 }
 
-bool k_gemm(heed_arena *scratch, heed_tensor c, double beta, double alpha, heed_tensor a, heed_tensor b)
+/* c = beta c + bias, for products of nothing */
+static void add_bias(heed_tensor c, double beta, const heed_real *bias)
+{
+    heed_tensor row = { .data = (heed_real *)(uintptr_t)bias, .shape = c.shape };
+    row.strides[c.shape.rank - 1] = 1;
+    k_map(c, (heed_real)beta, k_copy_row, &row, 1, NULL);
+}
+
+bool k_gemm(heed_arena *scratch, heed_tensor c, heed_tensor a, heed_tensor b, k_gemm_how how)
 {
     if (!fits(c, a, b))
         return false;
@@ -235,21 +210,20 @@ bool k_gemm(heed_arena *scratch, heed_tensor c, double beta, double alpha, heed_
     bool repeats = !heed_shape_equal(c.shape, distinct.shape);
     bool empty = a.shape.dims[a.shape.rank - 1] == 0;
     if (repeats || empty) { /* elements that several items add to are scaled before the first */
-        if (beta != 1)
-            k_map(distinct, (heed_real)beta, zero_row, NULL, 0, NULL);
-        beta = 1;
+        if (how.beta != 1)
+            k_map(distinct, (heed_real)how.beta, zero_row, NULL, 0, NULL);
+        how.beta = 1;
     }
+    if (empty && how.bias)
+        add_bias(c, 1, how.bias);
     if (empty || heed_tensor_numel(c) == 0)
         return true;
-    k_gemm_start();
-    product p = make_product(c, a, b);
+    job j = { .whole = make_product(c, a, b, &how), .by = how.by };
+    if (by_tiles(&j) && !how.bias && j.whole.m.c == 1 && (j.whole.n.c != 1 || j.whole.n.size == 1))
+        j.whole = gemm_transposed(&j.whole); /* so that c has rows */
+    cut(&j);
     heed_arena_mark mark = heed_arena_marked(scratch);
-    int threads = blas_follows_openmp ? omp_get_max_threads() : 1;
-    if (threads > 1)
-        omp_set_num_threads(1);
-    bool done = run(&p, scratch, (heed_real)alpha, (heed_real)beta);
-    if (threads > 1)
-        omp_set_num_threads(threads);
+    bool done = run(scratch, &j, how.threads);
     heed_arena_rewind(scratch, mark);
     return done;
 }

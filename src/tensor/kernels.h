@@ -46,12 +46,17 @@ void k_random_blocks(uint32_t out[4][K_BLOCKS], const k_counters *at, uint32_t s
 /* out[i] = random bits at index first + i of rng, the same as heed_rng_bits. */
 void k_random_bits(uint32_t *out, heed_rng rng, uint64_t first, int64_t n);
 
-/* ---- k_gemm.c: BLAS ---------------------------------------------------------------------------------------------- */
-/* c [..., M, N] = alpha a [..., M, K] b [..., K, N] + beta c. Leading axes of a and b equal c's (stride 0 allowed in
- * all three; a c with stride 0 is summed into, in order). One thread. Transposes and heads cost no copy as long as one
- * of the last two axes has stride 1. */
-void k_gemm_start(void); /* sets BLAS to one thread, once a process; k_gemm does it too */
-bool k_gemm(heed_arena *scratch, heed_tensor c, double beta, double alpha, heed_tensor a, heed_tensor b);
+/* ---- k_gemm.c: products ------------------------------------------------------------------------------------------- */
+typedef struct {
+    double beta;           /* 0: c need not be set */
+    const heed_real *bias; /* [N], added to every row of c once; NULL: none */
+    int threads;           /* 0: one; the same bits for any number */
+    heed_gemm by;
+} k_gemm_how;
+/* c [..., M, N] = a [..., M, K] b [..., K, N] + beta c + bias. Leading axes of a and b equal c's (stride 0 allowed in
+ * all three; a c with stride 0 is summed into, in order, and takes no bias). Transposes and heads cost no copy as long
+ * as one of the last two axes has stride 1. */
+bool k_gemm(heed_arena *scratch, heed_tensor c, heed_tensor a, heed_tensor b, k_gemm_how how);
 
 /* ---- k_optim.c: pieces of a parameter slab, one thread ----------------------------------------------------------- */
 double k_sum_squares(const heed_real *x, int64_t n);

@@ -75,6 +75,14 @@ HEED_API void heed_on_error(void (*fn)(heed_error_kind, const char *text)); /* c
 /* Records a failure and returns false. For the library and for ops of your own. At most 511 bytes are kept. */
 HEED_API bool heed_fail(heed_error_kind kind, const char *format, ...) HEED_PRINTF(2, 3);
 
+/* ---- matrix products (k_gemm.c) --------------------------------------------------------------------------------
+ * How they are computed; a field of the tape and the trainer. Each gives its own bits, the same for any threads. */
+typedef enum {
+    HEED_GEMM_AUTO, /* in full precision by what is fastest here: heed's own loops where the compiler had AVX2 or
+                     * AVX-512, BLAS elsewhere and in the double build */
+    HEED_GEMM_BLAS  /* by BLAS */
+} heed_gemm;
+
 /* ---- memory (memory.c) -----------------------------------------------------------------------------------------
  * All of heed's memory comes from one allocator, which counts. */
 typedef struct {

@@ -190,6 +190,7 @@ static bool run_shard(int shard, int worker, void *context)
             .seed = trainer->desc.seed,
             .threads = trainer->desc.threads,
             .check_finite = trainer->desc.check_finite,
+            .gemm = trainer->desc.gemm,
         });
     if (!*tape)
         return false;

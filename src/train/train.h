@@ -90,6 +90,7 @@ typedef struct {
     int threads;       /* 0: heed_threads() */
     uint64_t seed;     /* of the tapes: dropout */
     bool check_finite; /* as heed_tape_desc */
+    heed_gemm gemm;    /* as heed_tape_desc */
 } heed_trainer_desc;
 HEED_CHECKED heed_trainer *heed_trainer_new(heed_params *params, heed_trainer_desc desc);
 HEED_API void heed_trainer_free(heed_trainer *trainer); /* NULL is allowed */

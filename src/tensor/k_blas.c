@@ -1,0 +1,167 @@
+/* k_blas: products through CBLAS. Operands that CBLAS can read with some leading dimension are read in place, the
+ * others are copied to scratch. CBLAS never sees a stride of 0 or an output that overlaps.
+ *
+ * Threads. The bits of a product depend on the number of threads OpenBLAS uses, so it gets one. Measured with 0.3.21:
+ * in the pthread build openblas_set_num_threads(1) does that, once, and nothing else is touched. In the OpenMP build
+ * that call sets OpenMP's own thread count to 1, and setting it back with omp_set_num_threads gives OpenBLAS its
+ * threads back: the count it uses is the caller's omp_get_max_threads(), looked up at each call. So there the calling
+ * thread's count is 1 for the time of the product only. */
+#include "k_gemm.h"
+
+#include <cblas.h>
+#include <limits.h>
+#include <omp.h>
+#include <pthread.h>
+
+#ifdef HEED_DOUBLE
+#define cblas_gemm cblas_dgemm
+#else
+#define cblas_gemm cblas_sgemm
+#endif
+
+/* Only OpenBLAS has these; another CBLAS links without them and keeps to its own settings. */
+void openblas_set_num_threads(int n) __attribute__((weak));
+int openblas_get_parallel(void) __attribute__((weak));
+enum { PARALLEL_BY_OPENMP = 2 }; /* what openblas_get_parallel() says */
+
+static pthread_once_t started = PTHREAD_ONCE_INIT;
+static bool blas_follows_openmp;
+
+static void start(void)
+{
+    if (openblas_get_parallel && openblas_get_parallel() == PARALLEL_BY_OPENMP)
+        blas_follows_openmp = true;
+    else if (openblas_set_num_threads)
+        openblas_set_num_threads(1);
+}
+
+/* A matrix as CBLAS wants it: rows of consecutive elements, ld apart. The strides of axes of size 1 mean nothing. */
+static bool has_rows(int64_t rows, int64_t cols, int64_t row_stride, int64_t col_stride, int *ld)
+{
+    int64_t distance = rows == 1 ? cols : row_stride;
+    if ((cols > 1 && col_stride != 1) || distance < cols || distance > INT_MAX)
+        return false;
+    *ld = (int)distance;
+    return true;
+}
+
+/* How one matrix operand reaches CBLAS: in place, in place and transposed, or through a copy. */
+typedef struct {
+    heed_tensor view; /* [rows, cols]; data is that of the batch item last copied */
+    bool copied;
+    heed_real *copy;
+    CBLAS_TRANSPOSE transpose;
+    int ld;
+} operand;
+
+static operand make_operand(int64_t rows, int64_t cols, int64_t row_stride, int64_t col_stride)
+{
+    operand o = { .transpose = CblasNoTrans };
+    if (has_rows(rows, cols, row_stride, col_stride, &o.ld))
+        return o;
+    o.transpose = CblasTrans;
+    if (has_rows(cols, rows, col_stride, row_stride, &o.ld))
+        return o;
+    o.transpose = CblasNoTrans;
+    o.ld = (int)cols;
+    o.view = (heed_tensor){ .shape = HEED_SHAPE(rows, cols), .strides = { row_stride, col_stride } };
+    o.copied = true;
+    return o;
+}
+
+/* Where CBLAS finds the operand of this batch item. */
+static const heed_real *operand_at(operand *o, heed_real *data)
+{
+    if (!o->copied)
+        return data;
+    if (o->view.data != data) {
+        o->view.data = data;
+        k_map(heed_tensor_wrap(o->copy, o->view.shape), 0, k_copy_row, &o->view, 1, NULL);
+    }
+    return o->copy;
+}
+
+/* How a product is run. */
+typedef struct {
+    gemm_product product;
+    operand a, b;
+    int ldc;     /* of c, or of the block */
+    bool direct; /* into c; otherwise through a block of scratch */
+} route;
+
+static route make_route(const gemm_product *p)
+{
+    route r = { .product = *p };
+    r.direct = has_rows(p->m.size, p->n.size, p->m.c, p->n.c, &r.ldc);
+    if (!r.direct && !p->bias && has_rows(p->n.size, p->m.size, p->n.c, p->m.c, &r.ldc)) {
+        r.product = gemm_transposed(p);
+        r.direct = true;
+    }
+    p = &r.product;
+    if (!r.direct)
+        r.ldc = (int)p->n.size;
+    r.a = make_operand(p->m.size, p->k.size, p->m.a, p->k.a);
+    r.b = make_operand(p->k.size, p->n.size, p->k.b, p->n.b);
+    return r;
+}
+
+static int64_t lines(int64_t rows, int64_t cols)
+{
+    return (rows * cols + GEMM_LINE - 1) / GEMM_LINE;
+}
+
+static int64_t lines_of(const operand *o)
+{
+    return o->copied ? lines(o->view.shape.dims[0], o->view.shape.dims[1]) : 0;
+}
+
+int64_t k_blas_scratch(const gemm_product *p)
+{
+    route r = make_route(p);
+    return lines_of(&r.a) + lines_of(&r.b) + (r.direct ? 0 : lines(p->m.size, p->n.size));
+}
+
+static void gemm(route *r, heed_real *c, heed_real beta)
+{
+    const gemm_product *p = &r->product;
+    cblas_gemm(CblasRowMajor, r->a.transpose, r->b.transpose, (int)p->m.size, (int)p->n.size, (int)p->k.size, 1,
+               operand_at(&r->a, p->a), r->a.ld, operand_at(&r->b, p->b), r->b.ld, beta, c, r->ldc);
+}
+
+static void run_item(route *r, heed_real *block)
+{
+    const gemm_product *p = &r->product;
+    heed_shape shape = HEED_SHAPE(p->m.size, p->n.size);
+    heed_tensor c = { .data = p->c, .shape = shape, .strides = { p->m.c, p->n.c } };
+    heed_real beta = p->beta;
+    if (p->bias) {
+        heed_tensor bias = { .data = (heed_real *)(uintptr_t)p->bias, .shape = shape, .strides = { 0, 1 } };
+        k_map(c, beta, k_copy_row, &bias, 1, NULL);
+        beta = 1;
+    }
+    if (r->direct) {
+        gemm(r, p->c, beta);
+    } else {
+        heed_tensor result = heed_tensor_wrap(block, shape);
+        gemm(r, block, 0);
+        k_map(c, beta, k_copy_row, &result, 1, NULL);
+    }
+}
+
+void k_blas(const gemm_product *p, heed_real *scratch)
+{
+    route r = make_route(p);
+    int64_t index[HEED_MAX_RANK] = { 0 };
+    r.a.copy = scratch;
+    r.b.copy = r.a.copy + GEMM_LINE * lines_of(&r.a);
+    heed_real *block = r.b.copy + GEMM_LINE * lines_of(&r.b);
+    pthread_once(&started, start);
+    int threads = blas_follows_openmp ? omp_get_max_threads() : 1;
+    if (threads > 1)
+        omp_set_num_threads(1);
+    do
+        run_item(&r, block);
+    while (gemm_next_item(&r.product, index));
+    if (threads > 1)
+        omp_set_num_threads(threads);
+}

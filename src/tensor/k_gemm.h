@@ -1,0 +1,44 @@
+/* What the files of k_gemm share: a product as loop axes. Not installed. */
+#ifndef HEED_K_GEMM_H
+#define HEED_K_GEMM_H
+
+#include "kernels.h"
+
+/* One loop index: how often it runs, and what a step of it means in each operand. */
+typedef struct {
+    int64_t size, a, b, c;
+} gemm_axis;
+
+/* c [m, n] = a [m, k] b [k, n] + beta c (+ bias [n] on every row), for every item of the batch. */
+typedef struct {
+    heed_real *a, *b, *c;  /* a and b are only read */
+    const heed_real *bias; /* NULL: none */
+    heed_real beta;
+    gemm_axis m, n, k, batch[HEED_MAX_RANK];
+    int n_batch;
+} gemm_product;
+
+/* Steps to the next batch item; false after the last, and then the product is at its first item again. */
+bool gemm_next_item(gemm_product *p, int64_t index[HEED_MAX_RANK]);
+/* The same product as c' = b' a', with ' for transposed. There is no bias. */
+gemm_product gemm_transposed(const gemm_product *p);
+
+/* k_tile.c: one item, our own loops; where K_TILE is 0 they do not exist. Scratch is
+ * 64-byte aligned; its size in lines of GEMM_LINE numbers, so that it cannot overflow. */
+enum { GEMM_LINE = 16 };
+#if !defined(HEED_DOUBLE) && defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector) && (defined(__AVX512F__) || (defined(__AVX2__) && defined(__FMA__)))
+#define K_TILE 1
+#endif
+#endif
+#ifndef K_TILE
+#define K_TILE 0
+#endif
+int64_t k_tile_scratch(const gemm_product *p);
+void k_tile(const gemm_product *p, heed_real *scratch); /* one item */
+
+/* k_blas.c: all items, through CBLAS. */
+int64_t k_blas_scratch(const gemm_product *p);
+void k_blas(const gemm_product *p, heed_real *scratch);
+
+#endif

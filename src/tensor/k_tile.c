@@ -1,0 +1,296 @@
+/* k_tile: a product c = a b + beta c + bias in tiles that stay in vector registers.
+ *
+ * Columns of b are packed into panels [k][32], which the first caches keep; a strip of 12 rows of a is read where it
+ * is, or copied first if its strides are bad for the cache; and a tile of 12 x 32 sums is held in registers while k
+ * runs. (Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008, with both levels of blocks
+ * reduced to what a Transformer's layers need.) Any strides will do.
+ *
+ * Every element of c is one chain of fused multiply-adds in order of k, in blocks of DEPTH; so its bits depend on
+ * neither the number of rows and columns, nor on where a caller cuts them.
+ *
+ * Why not BLAS: docs/speed.md has the figures. */
+#include "k_gemm.h"
+
+#include <string.h>
+
+#if K_TILE
+
+#ifdef __AVX512F__
+enum { LANES = 16, ROWS = 12 };
+#else
+enum { LANES = 8, ROWS = 6 };
+#endif
+enum {
+    VECTORS = 2,
+    WIDTH = VECTORS * LANES, /* of a panel */
+    STEP = ROWS / 3,         /* there are tiles of STEP, 2 STEP and ROWS rows */
+    DEPTH = 512,             /* most k in a panel */
+    BLOCK = 1 << 17,         /* numbers in all panels held at once: half a megabyte */
+    STRIP = DEPTH + LANES,   /* between the rows of a copied strip: not a power of two, which would share cache sets */
+};
+typedef float vector __attribute__((vector_size(LANES * sizeof(float))));
+typedef float loose __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float)))); /* at any address */
+
+/* A loop with constant bounds over registers. */
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 24")
+#endif
+
+/* ---- the tile ---------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    float *c;
+    const float *a, *b, *bias; /* b [k][width]; bias [width] or NULL */
+    int64_t c_row, a_row, a_k, k;
+    float beta;
+} tile;
+
+/* The constants come from the caller below: the loops unroll, and the sums are registers. */
+static inline __attribute__((always_inline)) void sum_tile(const tile *t, int rows, int vectors, int64_t a_row,
+                                                           int64_t a_k)
+{
+    vector sums[ROWS * VECTORS]; /* [rows][vectors] */
+    UNROLL
+    for (int s = 0; s < rows * vectors; s++)
+        sums[s] = (vector){ 0 };
+    const float *a[] = { t->a, t->a + STEP * a_row, t->a + 2 * STEP * a_row }, *b = t->b; /* few pointers: no spills */
+    for (int64_t k = 0; k < t->k; k++, b += vectors * LANES) {
+        UNROLL
+        for (int s = 0; s < rows * vectors; s++) {
+            int row = s / vectors;
+            sums[s] += a[row / STEP][row % STEP * a_row] * *(const vector *)(b + s % vectors * LANES);
+        }
+        UNROLL
+        for (int group = 0; group < 3; group++)
+            a[group] += a_k;
+    }
+    UNROLL
+    for (int s = 0; s < rows * vectors; s++) {
+        loose *c = (loose *)(t->c + s / vectors * t->c_row + s % vectors * LANES);
+        if (t->beta != 0)
+            sums[s] += t->beta * *c;
+        if (t->bias)
+            sums[s] += *(const loose *)(t->bias + s % vectors * LANES);
+        *c = sums[s];
+    }
+}
+
+/* Rows in thirds of ROWS, and vectors. The strides of a are general, but a 1 that is constant saves registers. */
+static void run_rows(const tile *t, int64_t thirds, int64_t vectors)
+{
+    switch (10 * thirds + vectors) {
+    case 11:
+        sum_tile(t, STEP, 1, t->a_row, 1);
+        break;
+    case 12:
+        sum_tile(t, STEP, 2, t->a_row, 1);
+        break;
+    case 21:
+        sum_tile(t, 2 * STEP, 1, t->a_row, 1);
+        break;
+    case 22:
+        sum_tile(t, 2 * STEP, 2, t->a_row, 1);
+        break;
+    case 31:
+        sum_tile(t, ROWS, 1, t->a_row, 1);
+        break;
+    case 32:
+        sum_tile(t, ROWS, 2, t->a_row, 1);
+        break;
+    }
+}
+
+static void run_columns(const tile *t, int64_t thirds, int64_t vectors)
+{
+    switch (10 * thirds + vectors) {
+    case 11:
+        sum_tile(t, STEP, 1, 1, t->a_k);
+        break;
+    case 12:
+        sum_tile(t, STEP, 2, 1, t->a_k);
+        break;
+    case 21:
+        sum_tile(t, 2 * STEP, 1, 1, t->a_k);
+        break;
+    case 22:
+        sum_tile(t, 2 * STEP, 2, 1, t->a_k);
+        break;
+    case 31:
+        sum_tile(t, ROWS, 1, 1, t->a_k);
+        break;
+    case 32:
+        sum_tile(t, ROWS, 2, 1, t->a_k);
+        break;
+    }
+}
+
+static void run_tile(const tile *t, int64_t rows, int64_t width)
+{
+    (t->a_k == 1 ? run_rows : run_columns)(t, (rows + STEP - 1) / STEP, width / LANES);
+}
+
+/* ---- packing ----------------------------------------------------------------------------------------------------- */
+
+/* out[i][j] = in[j][i], LANES x LANES, by interleaving the lower with the upper half of the rows, log2 LANES times. */
+static void transpose(float *out, int64_t out_row, const float *in, int64_t in_row)
+{
+    vector x[LANES], y[LANES];
+    UNROLL
+    for (int i = 0; i < LANES; i++)
+        x[i] = *(const loose *)(in + i * in_row);
+    UNROLL
+    for (int done = 1; done < LANES; done *= 2) {
+        UNROLL
+        for (int i = 0; i < LANES / 2; i++) {
+            vector low = x[i], high = x[i + LANES / 2];
+#ifdef __AVX512F__
+            y[2 * i] = __builtin_shufflevector(low, high, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+            y[2 * i + 1] =
+                __builtin_shufflevector(low, high, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+#else
+            y[2 * i] = __builtin_shufflevector(low, high, 0, 8, 1, 9, 2, 10, 3, 11);
+            y[2 * i + 1] = __builtin_shufflevector(low, high, 4, 12, 5, 13, 6, 14, 7, 15);
+#endif
+        }
+        UNROLL
+        for (int i = 0; i < LANES; i++)
+            x[i] = y[i];
+    }
+    UNROLL
+    for (int i = 0; i < LANES; i++)
+        *(vector *)(out + i * out_row) = x[i];
+}
+
+/* LANES columns of a panel, of which `there` are in b; the others are 0. */
+static void pack_lanes(float *out, int64_t width, const float *b, gemm_axis k, gemm_axis n, int64_t there)
+{
+    int64_t i = 0;
+    if (there == LANES && n.b == 1)
+        for (; i < k.size; i++)
+            *(vector *)(out + i * width) = *(const loose *)(b + i * k.b);
+    if (there == LANES && k.b == 1)
+        for (; i + LANES <= k.size; i += LANES)
+            transpose(out + i * width, width, b + i, n.b);
+    for (; i < k.size; i++)
+        for (int64_t j = 0; j < LANES; j++)
+            out[i * width + j] = j < there ? b[i * k.b + j * n.b] : 0;
+}
+
+static int64_t panel_width(int64_t columns)
+{
+    return columns > LANES ? WIDTH : LANES;
+}
+
+/* The panels of a block of b: n.size columns, k.size deep. */
+static void pack_panels(float *out, const float *b, gemm_axis k, gemm_axis n)
+{
+    for (int64_t from = 0; from < n.size; from += WIDTH) {
+        int64_t left = n.size - from, width = panel_width(left);
+        for (int64_t j = 0; j < width; j += LANES)
+            pack_lanes(out + from * k.size + j, width, b + (from + j) * n.b, k, n, left - j < LANES ? left - j : LANES);
+    }
+}
+
+/* Points t at `rows` rows of a. They stay where they are if that is good for a whole tile and `reads` passes over them;
+ * otherwise they are copied to strip, with rows of 0 up to the next STEP. */
+static void place_strip(tile *t, float *strip, const float *a, gemm_axis m, gemm_axis k, int64_t reads)
+{
+    enum { PAGE = 4096 / sizeof(float), FEW = 8 };
+    int64_t padded = (m.size + STEP - 1) / STEP * STEP;
+    bool few = padded == m.size && reads <= FEW;
+    t->a_row = m.a, t->a_k = k.a;
+    t->a = a;
+    if (few && ((k.a == 1 && m.a % PAGE != 0) || (m.a == 1 && k.a < PAGE)))
+        return;
+    t->a = strip;
+    if (k.a == 1) {
+        t->a_row = STRIP;
+        for (int64_t i = 0; i < m.size; i++)
+            memcpy(strip + i * STRIP, a + i * m.a, (size_t)k.size * sizeof *strip);
+        memset(strip + m.size * STRIP, 0, (size_t)((padded - m.size) * STRIP) * sizeof *strip);
+        return;
+    }
+    t->a_row = 1, t->a_k = LANES;
+    for (int64_t j = 0; j < k.size; j++)
+        for (int64_t i = 0; i < padded; i++)
+            strip[j * LANES + i] = i < m.size ? a[i * m.a + j * k.a] : 0;
+}
+
+/* ---- the product ------------------------------------------------------------------------------------------------- */
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t block_columns(const gemm_product *p)
+{
+    return BLOCK / least(p->k.size, DEPTH) / WIDTH * WIDTH;
+}
+
+int64_t k_tile_scratch(const gemm_product *p)
+{
+    int64_t columns = least(p->n.size, block_columns(p)), padded = (columns + LANES - 1) / LANES * LANES;
+    return (padded * least(p->k.size, DEPTH) + LANES * STRIP + GEMM_LINE - 1) / GEMM_LINE;
+}
+
+/* A tile whose rows or columns are not all in c, or whose columns in c are apart. */
+static void run_edge(tile t, int64_t width, gemm_axis m, gemm_axis n)
+{
+    _Alignas(64) float sums[ROWS * WIDTH];
+    float *c = t.c, beta = t.beta;
+    const float *bias = t.bias;
+    t.c = sums, t.c_row = width, t.beta = 0, t.bias = NULL;
+    run_tile(&t, m.size, width);
+    for (int64_t i = 0; i < m.size; i++)
+        for (int64_t j = 0; j < n.size; j++) {
+            float *to = c + i * m.c + j * n.c, sum = sums[i * width + j];
+            sum = beta != 0 ? sum + beta * *to : sum;
+            *to = bias ? sum + bias[j] : sum;
+        }
+}
+
+/* The rows of one strip against all panels of a block. */
+static void run_strip(tile t, const float *panels, gemm_axis m, gemm_axis n)
+{
+    float *c = t.c;
+    const float *bias = t.bias;
+    t.c_row = m.c;
+    for (int64_t from = 0; from < n.size; from += WIDTH) {
+        gemm_axis here = n;
+        int64_t left = n.size - from, width = panel_width(left);
+        here.size = least(left, width);
+        t.b = panels + from * t.k, t.c = c + from * n.c, t.bias = bias ? bias + from : NULL;
+        if (m.size % STEP == 0 && here.size == width && n.c == 1)
+            run_tile(&t, m.size, width);
+        else
+            run_edge(t, width, m, here);
+    }
+}
+
+void k_tile(const gemm_product *p, heed_real *scratch)
+{
+    float *strip = scratch, *panels = scratch + LANES * STRIP;
+    gemm_axis m = p->m, n = p->n, k = p->k;
+    int64_t columns = block_columns(p);
+    for (int64_t k0 = 0; k0 < p->k.size; k0 += DEPTH) {
+        k.size = least(p->k.size - k0, DEPTH);
+        tile t = { .k = k.size, .beta = k0 == 0 ? p->beta : 1 };
+        bool last = k0 + k.size == p->k.size;
+        for (int64_t n0 = 0; n0 < p->n.size; n0 += columns) {
+            n.size = least(p->n.size - n0, columns);
+            t.bias = p->bias && last ? p->bias + n0 : NULL;
+            pack_panels(panels, p->b + k0 * k.b + n0 * n.b, k, n);
+            for (int64_t m0 = 0; m0 < p->m.size; m0 += ROWS) {
+                m.size = least(p->m.size - m0, ROWS);
+                place_strip(&t, strip, p->a + m0 * m.a + k0 * k.a, m, k, (n.size + WIDTH - 1) / WIDTH);
+                t.c = p->c + m0 * m.c + n0 * n.c;
+                run_strip(t, panels, m, n);
+            }
+        }
+    }
+}
+
+#endif
