@@ -42,6 +42,18 @@ expect 0 '' "${train[@]}" --steps 20 --accumulate 4 --dropout 0.2 --out adds2 --
 expect 0 '' "${train[@]}" --out adds2 --resume --threads 3
 check 'resumed while batches add up: the same bits' cmp adds/model.safetensors adds2/model.safetensors
 
+# ---- --max-tokens, --share-embeddings, --metric ------------------------------------------------------------------------
+expect 0 'step     20' "$toy" train --data pairs.tsv "${tiny[@]:0:8}" --valid-every 10 --batch 0 --max-tokens 300 --steps 20 --out tokens
+expect 0 '' "$toy" train --data pairs.tsv "${tiny[@]:0:8}" --valid-every 10 --batch 0 --max-tokens 300 --steps 20 --out tokens2 --stop-after 13
+expect 0 '' "$toy" train --data pairs.tsv --out tokens2 --resume --threads 1
+check 'batches by tokens: resumed to the same bits' cmp tokens/model.safetensors tokens2/model.safetensors
+expect 0 ', BLEU ' "${train[@]}" --share-embeddings --metric bleu --steps 30 --out shared
+check 'one embedding' bash -c '! grep -aq tgt_embed shared/model.safetensors && grep -aq src_embed shared/model.safetensors'
+check 'the log has the BLEU' grep -q '"valid_bleu":' shared/log.jsonl
+expect 0 'perplexity' "$toy" evaluate --model shared --data pairs.tsv
+check 'the best of BLEU is kept' [ -s shared/best.safetensors ]
+expect 1 '--share-embeddings differs' "${train[@]}" --share-embeddings --out whole --resume
+
 # ---- --patience --------------------------------------------------------------------------------------------------------
 expect 0 'no new best since step' "${train[@]}" --steps 100000 --lr 3 --clip 0 --patience 3 --out impatient
 stop=$(sed -n 's/.*stopped after step \([0-9]*\): no new best since step \([0-9]*\).*/\1-\2/p' out)

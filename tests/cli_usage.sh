@@ -29,7 +29,8 @@ for option in lr dropout smoothing clip max-minutes; do
 done
 expect 2 '--layers needs a whole number from 1 to 64, not "0"' "$toy" train --layers 0
 expect 2 '--dropout needs a number from 0 to 0.99, not "1"' "$toy" train --dropout 1
-expect 2 '--batch needs a whole number' "$toy" train --batch 0
+expect 2 '--batch and --max-tokens cannot both be 0' "$toy" train --batch 0
+expect 2 '--metric is loss or bleu, not "blue"; did you mean bleu?' "$toy" train --metric blue
 
 # ---- other mistakes ------------------------------------------------------------------------------------------------------
 expect 2 'unknown option --step; did you mean --steps?' "$toy" train --step 10

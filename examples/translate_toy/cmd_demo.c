@@ -66,7 +66,7 @@ int cmd_demo(int argc, char **argv)
     folder_open(out);
     heed_corpus *train = data_toy(TOY_SEED, TOY_TRAIN, 0, -1), *valid = data_toy(TOY_SEED, TOY_DEV, 0, 500);
     heed_vocab *source, *target;
-    data_vocabularies(train, config.min_count, &source, &target);
+    data_vocabularies(train, config.min_count, false, &source, &target);
     model *m = model_new(&config, source, target);
     m->at.data = data_fingerprint(train);
     training run = { .out = out, .threads = threads, .train = train, .valid = valid, .about = "toy language" };

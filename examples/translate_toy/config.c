@@ -25,6 +25,7 @@ configuration configuration_defaults(void)
         .clip = 1,
         .smoothing = 0.1,
         .schedule = "cosine",
+        .metric = "loss",
         .max_words = 60,
         .min_count = 1,
         .seed = 1,
@@ -45,8 +46,13 @@ int configuration_options(configuration *c, option *rows)
           0 },
         { "post-norm", OPTION_FLAG, &c->post_norm, NULL, "norm(x + f(x)), as in the paper, not x + f(norm(x))", 0, 0,
           0 },
+        { "share-embeddings", OPTION_FLAG, &c->share_embeddings, NULL,
+          "one vocabulary and embedding for both languages", 0, 0, 0 },
         { "steps", OPTION_INTEGER, &c->steps, "N", "training steps", 0, ANY, 0 },
-        { "batch", OPTION_INTEGER, &c->batch, "N", "sentence pairs a batch", 1, 1e6, 0 },
+        { "batch", OPTION_INTEGER, &c->batch, "N", "sentence pairs a batch; 0: as many as --max-tokens allows", 0, 1e6,
+          0 },
+        { "max-tokens", OPTION_INTEGER, &c->max_tokens, "N", "tokens a batch, both sides and padding; 0: any", 0, ANY,
+          0 },
         { "accumulate", OPTION_INTEGER, &c->accumulate, "N", "batches a step; their gradients add up", 1, 1e6, 0 },
         { "warmup", OPTION_INTEGER, &c->warmup, "N", "steps over which the learning rate rises", 0, ANY, 0 },
         { "lr", OPTION_NUMBER, &c->lr, "R", "highest learning rate", 1e-12, 1000, 0 },
@@ -58,6 +64,7 @@ int configuration_options(configuration *c, option *rows)
         { "min-count", OPTION_INTEGER, &c->min_count, "N", "rarer words are <unk>", 1, 1e9, 0 },
         { "seed", OPTION_INTEGER, &c->seed, "N", "of everything random", 0, ANY, 0 },
         { "valid-every", OPTION_INTEGER, &c->valid_every, "N", "steps between validations and saves", 1, ANY, 0 },
+        { "metric", OPTION_TEXT, &c->metric, "NAME", "what is best on validation: loss or bleu", 0, 0, 0 },
         { "patience", OPTION_INTEGER, &c->patience, "N", "stop after N validations without a new best; 0: never", 0,
           ANY, 0 },
         { "average", OPTION_INTEGER, &c->average, "N", "also save the mean of the last N validated models; 0: not", 0,
@@ -68,16 +75,24 @@ int configuration_options(configuration *c, option *rows)
 }
 
 static const char *const schedules[] = { "cosine", "inverse-sqrt", "constant", NULL };
+static const char *const metrics[] = { "loss", "bleu", NULL };
+
+static void check_choice(const char *name, const char *value, const char *const *choices, const char *listed)
+{
+    const char *best = closest_name(value, choices);
+    if (!option_choice(value, choices))
+        die_usage("--%s is %s, not \"%s\"%s%s%s", name, listed, value, best ? "; did you mean " : "", best ? best : "",
+                  best ? "?" : "");
+}
 
 void configuration_check(const configuration *c)
 {
-    if (!option_choice(c->schedule, schedules)) {
-        const char *best = closest_name(c->schedule, schedules);
-        die_usage("--schedule is cosine, inverse-sqrt or constant, not \"%s\"%s%s%s", c->schedule,
-                  best ? "; did you mean " : "", best ? best : "", best ? "?" : "");
-    }
+    check_choice("schedule", c->schedule, schedules, "cosine, inverse-sqrt or constant");
+    check_choice("metric", c->metric, metrics, "loss or bleu");
     if (c->d_model % c->heads)
         die_usage("--d-model %lld is not a multiple of --heads %lld", (long long)c->d_model, (long long)c->heads);
+    if (!c->batch && !c->max_tokens)
+        die_usage("--batch and --max-tokens cannot both be 0: one of them says how large a batch is");
 }
 
 /* ---- JSON --------------------------------------------------------------------------------------------------------------- */
@@ -103,11 +118,13 @@ bool configuration_from_json(configuration *c, const char *json, const char **wr
         *wrong = fine ? NULL : rows[i].name;
     }
     const char *schedule = fine ? option_choice(c->schedule, schedules) : NULL;
-    if (fine && !schedule) {
+    const char *metric = fine ? option_choice(c->metric, metrics) : NULL;
+    if (fine && !(schedule && metric)) {
         fine = false;
-        *wrong = "schedule";
+        *wrong = schedule ? "metric" : "schedule";
     }
-    c->schedule = schedule; /* the text of the JSON goes */
+    c->schedule = schedule; /* the texts of the JSON go */
+    c->metric = metric;
     json_decref(object);
     return fine;
 }

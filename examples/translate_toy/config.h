@@ -8,16 +8,17 @@
 typedef struct {
     int64_t layers, d_model, heads, ffn;
     double dropout, attention_dropout, activation_dropout;
-    bool post_norm;
-    int64_t steps, batch, accumulate, warmup;
+    bool post_norm, share_embeddings;
+    int64_t steps, batch, max_tokens, accumulate, warmup;
     double lr, beta2, clip, smoothing;
     const char *schedule; /* "cosine", "inverse-sqrt" or "constant" */
+    const char *metric;   /* "loss" or "bleu" */
     int64_t max_words, min_count;
     int64_t seed;
     int64_t valid_every, patience, average;
 } configuration;
 
-enum { CONFIGURATION_ROWS = 23 };
+enum { CONFIGURATION_ROWS = 26 };
 configuration configuration_defaults(void);
 /* Rows that point into c; returns how many (CONFIGURATION_ROWS). */
 int configuration_options(configuration *c, option *rows);

@@ -85,16 +85,20 @@ uint64_t data_fingerprint(const heed_corpus *corpus)
 
 /* ---- ids ---------------------------------------------------------------------------------------------------------------- */
 
-void data_vocabularies(const heed_corpus *corpus, int64_t min_count, heed_vocab **source, heed_vocab **target)
+void data_vocabularies(const heed_corpus *corpus, int64_t min_count, bool shared, heed_vocab **source,
+                       heed_vocab **target)
 {
-    *source = heed_vocab_new();
-    *target = heed_vocab_new();
-    bool fine = *source && *target;
+    heed_vocab *vocabs[2] = { heed_vocab_new(), heed_vocab_new() };
+    bool fine = vocabs[0] && vocabs[1];
     for (int64_t i = 0; fine && i < corpus->count; i++)
-        fine = heed_vocab_count(*source, corpus->pairs[i].source) && heed_vocab_count(*target, corpus->pairs[i].target);
+        for (int side = 0; fine && side < (shared ? 4 : 2); side++) /* shared: every text into both */
+            fine = heed_vocab_count(vocabs[side % 2],
+                                    (side + side / 2) % 2 ? corpus->pairs[i].target : corpus->pairs[i].source);
     heed_vocab_desc desc = { .min_count = min_count };
-    if (!fine || !heed_vocab_freeze(*source, desc) || !heed_vocab_freeze(*target, desc))
+    if (!fine || !heed_vocab_freeze(vocabs[0], desc) || !heed_vocab_freeze(vocabs[1], desc))
         die("%s", heed_error());
+    *source = vocabs[0];
+    *target = vocabs[1];
 }
 
 heed_dataset *data_encode(const heed_corpus *corpus, const heed_vocab *source, const heed_vocab *target,

@@ -48,6 +48,7 @@ static void write_entry(run_log *log, const log_entry *entry)
     set_number(object, "loss", entry->loss);
     set_number(object, "valid_loss", entry->valid_loss);
     set_number(object, "valid_accuracy", entry->valid_accuracy);
+    set_number(object, "valid_bleu", entry->valid_bleu);
     set_number(object, "lr", entry->rate);
     set_number(object, "tokens_per_s", entry->tokens_per_s);
     char *line = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9));
@@ -73,7 +74,8 @@ static void read_entries(run_log *log, FILE *file)
         if (json_is_integer(step) && json_integer_value(step) <= log->first_step)
             keep(log, (log_entry){ json_integer_value(step), number_or_nan(object, "loss"),
                                    number_or_nan(object, "valid_loss"), number_or_nan(object, "valid_accuracy"),
-                                   number_or_nan(object, "lr"), number_or_nan(object, "tokens_per_s") });
+                                   number_or_nan(object, "valid_bleu"), number_or_nan(object, "lr"),
+                                   number_or_nan(object, "tokens_per_s") });
         json_decref(object);
     }
 }
@@ -143,6 +145,8 @@ void log_add(run_log *log, log_entry entry)
         printf("  loss %.4f", entry.loss);
     if (isfinite(entry.valid_loss))
         printf("  validation loss %.4f, tokens right %.2f %%", entry.valid_loss, 100 * entry.valid_accuracy);
+    if (isfinite(entry.valid_bleu))
+        printf(", BLEU %.2f", entry.valid_bleu);
     if (entry.tokens_per_s > 0)
         printf("  %.0f tokens/s", entry.tokens_per_s);
     putchar('\n');

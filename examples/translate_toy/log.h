@@ -10,7 +10,8 @@ typedef struct {
     double loss;       /* of the steps since the last entry; NaN: none */
     double valid_loss; /* NaN: not measured here */
     double valid_accuracy;
-    double rate; /* learning rate */
+    double valid_bleu; /* NaN: not measured */
+    double rate;       /* learning rate */
     double tokens_per_s;
 } log_entry;
 

@@ -38,8 +38,8 @@ static char *progress_json(const progress *at)
     json_t *object =
         json_pack("{s:I, s:I, s:I, s:I, s:s}", "step", (json_int_t)at->step, "epoch", (json_int_t)at->epoch, "batch",
                   (json_int_t)at->batch, "best_step", (json_int_t)at->best_step, "data", data);
-    if (isfinite(at->best_loss)) /* JSON has no infinity: before the first validation there is no loss */
-        json_object_set_new(object, "best_loss", json_real(at->best_loss));
+    if (isfinite(at->best)) /* JSON has no infinity: before the first validation there is no loss */
+        json_object_set_new(object, "best", json_real(at->best));
     return to_text(object);
 }
 
@@ -52,9 +52,9 @@ static void read_progress(progress *at, const char *json, const char *path)
                     &best_step, "data", &data) ||
         step < 0 || epoch < 0 || batch < 0 || best_step < 0 || step > MOST_STEPS || epoch > MOST_STEPS)
         die("load \"%s\": its metadata does not say where training stood", path);
-    const json_t *loss = json_object_get(object, "best_loss");
+    const json_t *loss = json_object_get(object, "best");
     if (loss && !json_is_number(loss))
-        die("load \"%s\": its best_loss is no number", path);
+        die("load \"%s\": its best validation is no number", path);
     *at = (progress){ step,      epoch,
                       batch,     loss ? json_number_value(loss) : (double)INFINITY,
                       best_step, strtoull(data, NULL, 16) };
@@ -111,7 +111,7 @@ model *model_new(const configuration *config, heed_vocab *source, heed_vocab *ta
 {
     model *m = model_alloc();
     m->config = *config;
-    m->at.best_loss = (double)INFINITY;
+    m->at.best = (double)INFINITY;
     m->source = source;
     m->target = target;
     make_network(m);

@@ -10,7 +10,7 @@
 typedef struct {
     int64_t step;         /* steps done */
     int64_t epoch, batch; /* the next batch to train on */
-    double best_loss;     /* lowest validation loss so far; infinite before the first */
+    double best; /* validation loss, or BLEU with its sign changed: the lowest so far; infinite before the first */
     int64_t best_step;
     uint64_t data; /* fingerprint of the training and validation pairs */
 } progress;

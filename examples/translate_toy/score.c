@@ -276,6 +276,15 @@ char **score_translate(const model *m, const heed_dataset *data, search_options 
     return j.translations;
 }
 
+double score_bleu(const heed_corpus *corpus, char *const *translations)
+{
+    heed_bleu bleu = { .segments = 0 };
+    for (int64_t i = 0; i < corpus->count; i++)
+        if (!heed_bleu_add(&bleu, translations[i], corpus->pairs[i].target))
+            die("%s", heed_error());
+    return heed_bleu_score(&bleu).score;
+}
+
 /* The text with its white space as translations have it. */
 static bool equals_normalised(const char *text, const char *translation)
 {

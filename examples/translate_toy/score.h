@@ -29,6 +29,8 @@ typedef struct {
  * greedy search has none. */
 char **score_translate(const model *m, const heed_dataset *data, search_options how, int threads, double *scores);
 
+/* BLEU (13a) of translations against the target texts. */
+double score_bleu(const heed_corpus *corpus, char *const *translations);
 /* How many of the translations equal the target text. */
 int64_t score_exact(const heed_corpus *corpus, char *const *translations);
 

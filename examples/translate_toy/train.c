@@ -22,6 +22,7 @@ typedef struct {
     model *m;
     const training *run;
     heed_dataset *train, *valid;
+    heed_dataset *translated; /* all validation pairs, with --metric bleu */
     heed_batches *batches;
     heed_trainer *trainer;
     run_log *log;
@@ -171,6 +172,7 @@ static log_entry entry_now(const loop *l)
                         .loss = l->loss_steps ? l->loss_sum / (double)l->loss_steps : (double)NAN,
                         .valid_loss = (double)NAN,
                         .valid_accuracy = (double)NAN,
+                        .valid_bleu = (double)NAN,
                         .rate = model_learning_rate(l->m, l->m->at.step),
                         .tokens_per_s = tokens_per_s(l) };
 }
@@ -196,6 +198,17 @@ static char *average_path(const loop *l, int64_t turn)
     return folder_path(l->run->out, name);
 }
 
+static double valid_bleu(const loop *l)
+{
+    int threads = (int)l->run->threads;
+    char **translations = score_translate(l->m, l->translated, (search_options){ 0 }, threads, NULL);
+    double bleu = score_bleu(l->run->valid, translations);
+    for (int64_t i = 0; i < l->run->valid->count; i++)
+        free(translations[i]);
+    free(translations);
+    return bleu;
+}
+
 static void validate(loop *l)
 {
     model *m = l->m;
@@ -203,8 +216,11 @@ static void validate(loop *l)
     likelihood found = score_likelihood(m, l->valid, (int)l->run->threads);
     entry.valid_loss = l->last_valid = found.loss;
     entry.valid_accuracy = found.token_accuracy;
-    if (found.loss < m->at.best_loss) {
-        m->at.best_loss = found.loss;
+    if (l->translated)
+        entry.valid_bleu = valid_bleu(l);
+    double measured = l->translated ? -entry.valid_bleu : found.loss;
+    if (measured < m->at.best) {
+        m->at.best = measured;
         m->at.best_step = m->at.step;
         save(l, l->best);
     }
@@ -254,8 +270,11 @@ static loop loop_open(model *m, const training *run)
              (long long)train_left, (long long)valid_left, (long long)m->config.max_words);
     if (!heed_dataset_count(l.train) || !heed_dataset_count(l.valid))
         die("no %s pair is left to work with", heed_dataset_count(l.train) ? "validation" : "training");
-    l.batches =
-        heed_batches_new(l.train, (heed_batches_desc){ .rows = m->config.batch, .seed = (uint64_t)m->config.seed });
+    l.batches = heed_batches_new(l.train, (heed_batches_desc){ .rows = m->config.batch,
+                                                               .max_tokens = m->config.max_tokens,
+                                                               .seed = (uint64_t)m->config.seed });
+    if (strcmp(m->config.metric, "bleu") == 0)
+        l.translated = data_encode(run->valid, m->source, m->target, 0, &valid_left);
     l.trainer = heed_trainer_new(m->params, (heed_trainer_desc){ .threads = (int)run->threads,
                                                                  .seed = (uint64_t)m->config.seed,
                                                                  .check_finite = run->check_finite });
@@ -279,6 +298,7 @@ static void loop_close(loop *l)
     heed_batches_free(l->batches);
     heed_dataset_free(l->train);
     heed_dataset_free(l->valid);
+    heed_dataset_free(l->translated);
     free(l->last);
     free(l->best);
 }

@@ -17,7 +17,7 @@ typedef struct {
 } training;
 
 /* Trains m from where it stands to its configuration's last step. Returns 0, or the exit code of a signal that stopped
- * it; either way the folder holds model.safetensors (the last step), best.safetensors (lowest validation loss),
+ * it; either way the folder holds model.safetensors (the last step), best.safetensors (best on validation),
  * config.json, log.jsonl and loss.svg; with --average also average.safetensors and the models it is of. Dies on failure, with the last saved model intact. */
 int train_run(model *m, const training *run);
 
