@@ -75,6 +75,7 @@ static void make_network(model *m)
                                                                   .tgt_vocab = heed_vocab_size(m->target),
                                                                   .enc_layers = (int)c->layers,
                                                                   .dec_layers = (int)c->layers,
+                                                                  .share_embeddings = c->share_embeddings,
                                                                   .layer = { .d_model = c->d_model,
                                                                              .heads = c->heads,
                                                                              .ffn = c->ffn,
