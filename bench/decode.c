@@ -5,23 +5,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GENERATED = 32, MOST_ROWS = 64 };
+enum { GENERATED = 32, MOST_ROWS = 64, SHARD_ROWS = 32, SHARDS = MOST_ROWS / SHARD_ROWS };
 
 typedef struct {
     heed_params *params;
     heed_transformer net;
-    heed_tape *tape;
+    heed_tape *tapes[SHARDS]; /* of the workers */
     heed_decode_desc desc;
     int64_t rows, src_length;
+    int threads;
     int32_t *src, *out; /* [rows, src_length], [rows, GENERATED] */
     int32_t lengths[MOST_ROWS];
 } decoding;
 
+static bool decode_shard(int shard, int worker, void *context)
+{
+    decoding *d = context;
+    int64_t from = shard * SHARD_ROWS, rows = d->rows - from < SHARD_ROWS ? d->rows - from : SHARD_ROWS;
+    heed_tape_reset(d->tapes[worker]);
+    return heed_decode_greedy(&d->net, d->tapes[worker], d->src + from * d->src_length, NULL, rows, d->src_length,
+                              d->desc, d->out + from * GENERATED, d->lengths + from);
+}
+
+/* Many sentences are decoded in shards; a single one has the threads for its large products. */
 static void decode(void *context)
 {
     decoding *d = context;
-    heed_tape_reset(d->tape);
-    if (!heed_decode_greedy(&d->net, d->tape, d->src, NULL, d->rows, d->src_length, d->desc, d->out, d->lengths))
+    int shards = (int)((d->rows + SHARD_ROWS - 1) / SHARD_ROWS);
+    if (!heed_shards_run(shards, d->threads, decode_shard, d))
         die("%s", heed_error());
 }
 
@@ -55,8 +66,10 @@ static void run_case(const bench_options *options, json_t *report, const char *n
     seq2seq_size size = seq2seq_find("W2");
     decoding d = { .params = heed_params_new(), .rows = rows, .src_length = size.src };
     d.net = seq2seq_make(d.params, size, 0, 0);
-    d.tape = heed_tape_new((heed_tape_desc){ .threads = options->threads });
-    if (!heed_params_init(d.params, 1234) || !d.tape)
+    d.threads = options->threads < SHARDS ? options->threads : SHARDS;
+    for (int i = 0; i < d.threads; i++)
+        d.tapes[i] = heed_tape_new((heed_tape_desc){ .threads = options->threads });
+    if (!heed_params_init(d.params, 1234) || !d.tapes[d.threads - 1])
         die("%s", heed_error());
     d.src = bench_alloc(rows * size.src, sizeof *d.src);
     d.out = bench_alloc(rows * GENERATED, sizeof *d.out);
@@ -75,7 +88,8 @@ static void run_case(const bench_options *options, json_t *report, const char *n
     bench_report(object, "agree_uncached", agree);
     free(d.src);
     free(d.out);
-    heed_tape_free(d.tape);
+    for (int i = 0; i < d.threads; i++)
+        heed_tape_free(d.tapes[i]);
     heed_params_free(d.params);
 }
 

@@ -1,27 +1,30 @@
 #!/bin/bash
 # heed beside its peers on this machine: processes in turn (heed, peer, heed, peer, ...), and a table of ratios.
 #
-#     bench/run.sh [--pairs N] [--threads N] [--dropout P] [--case NAME] [--gemm MODE] [--min-time S] [WORKLOAD ...]
+#     bench/run.sh [--pairs N] [--threads N] [--dropout P] [--case NAME] [--gemm MODE] [--min-time S]
+#                  [--one-thread | --against PROGRAM] [WORKLOAD ...]
 #
 # Without workloads all of them, W1-W3 with dropout 0.1 and with 0; MLP on one thread, the rest on two. A time is the
 # median of its runs' medians in ms; a ratio, peer / heed, is the median over pairs, with the smallest and largest in
 # brackets: above 1 heed is faster. RSS is the peak of the process in MB. --min-time is each measurement's in seconds.
 # PyTorch runs through bench/peers/run.sh. Other peers are programs of your own on the PATH, llmc_bench and kann_bench,
 # that take --workload, --threads and --case and print a line of JSON like heed_bench. What is not found is a line.
+# --one-thread takes heed on one thread as the only peer, --against another heed_bench.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 heed=${BIN:-build}/heed_bench
-pairs=3 threads='' dropout='' only=() gemm=() min_time=1 workloads=()
+pairs=3 threads='' dropout='' only=() gemm=() min_time=1 one='' against='' workloads=()
 
 usage() {
     echo "bench/run.sh: $1" >&2
-    sed -n '4p' bench/run.sh | sed 's/^# */usage: /' >&2
+    sed -n '4,5s/^#  *//p' bench/run.sh >&2
     exit 2
 }
 
 while [ $# -gt 0 ]; do
     case $1 in
-    --pairs | --threads | --dropout | --case | --gemm | --min-time)
+    --one-thread) one=yes && shift ;;
+    --pairs | --threads | --dropout | --case | --gemm | --min-time | --against)
         [ $# -gt 1 ] || usage "$1 needs a value"
         case $1 in
         --pairs) pairs=$2 ;;
@@ -30,6 +33,7 @@ while [ $# -gt 0 ]; do
         --case) only=(--case "$2") ;;
         --gemm) gemm=(--gemm "$2") ;;
         --min-time) min_time=$2 ;;
+        --against) against=$2 ;;
         esac
         shift 2
         ;;
@@ -43,11 +47,18 @@ done
 room=$(mktemp -d)
 trap 'rm -rf "$room"' EXIT
 
+one_thread() { "$heed" "$@" --threads 1 "${gemm[@]}" --json; }
+other() { "$against" "$@" "${gemm[@]}" --json; }
+
 # peers WORKLOAD: who can do it, a name and a command a line
 peers() {
-    printf 'PyTorch bench/peers/run.sh\n'
-    [ "$1" = GPT ] && printf 'llm.c llmc_bench\n'
-    [ "$1" = MLP ] && printf 'KANN kann_bench\n'
+    case $1${one:+:one}${against:+:other} in
+    *:one*) printf '1-thread one_thread\n' ;;
+    *:other) printf 'other other\n' ;;
+    GPT) printf 'PyTorch bench/peers/run.sh\nllm.c llmc_bench\n' ;;
+    MLP) printf 'PyTorch bench/peers/run.sh\nKANN kann_bench\n' ;;
+    *) printf 'PyTorch bench/peers/run.sh\n' ;;
+    esac
 }
 
 # found NAME COMMAND: is it here? Says so once if not.

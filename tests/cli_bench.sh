@@ -48,6 +48,10 @@ expect 0 'child_peak_rss_mb' "$bench" --workload W7 "${quick[@]}"
 expect 2 'unknown workload or option "W9"' "$run" W9
 expect 2 '--pairs needs a whole number from 1, not "0"' "$run" --pairs 0 W1
 expect 2 '--case needs a value' "$run" --case
+expect 0 '| MLP mlp_64 | 2 |' "$run" --one-thread --threads 2 --pairs 1 --min-time 0 --case mlp_64 MLP
+check 'the row has a ratio to one thread' grep -qE '\| 1-thread [0-9.]+ \| [0-9.]+ \([0-9.]+-[0-9.]+\) \|' out
+expect 0 '| other ' "$run" --against "$bench" --pairs 1 --min-time 0 --case mlp_64 MLP
+expect 0 'failed' "$run" --against "$room/none" --pairs 1 --min-time 0 --case mlp_64 MLP
 mkdir bin
 ln -s "$(command -v false)" bin/python3 # no PyTorch
 export PATH=$room/bin:$PATH PEER_ROOT=$room/none
