@@ -186,6 +186,8 @@ heed_var *heed_attention_forward(const heed_attention *m, heed_var *q, heed_var 
         project_all(m, q, k, v, heads);
     if (call.cache && !through_cache(m, call.cache, q, heads, complete))
         return NULL;
+    if (call.parts)
+        memcpy(call.parts, heads, sizeof heads);
 
     heed_attend_desc desc = {
         .mask = call.mask, .dropout = m->dropout, .site = m->site, .gates = call.gates, .weights = call.weights

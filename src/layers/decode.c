@@ -189,8 +189,9 @@ static bool run(search *s, heed_var *memory, const heed_ids *lengths)
         heed_tape_mark mark = heed_tape_marked(s->tape);
         heed_ids *tokens = feed(s, s->cache ? t : 0, t + 1);
         heed_tensor logits =
-            heed_value(heed_transformer_decode(s->m, tokens, memory, lengths, NULL, s->cache)); /* row-major */
-        if (!heed_tensor_ok(logits) || !take(s, logits, t) || !heed_tape_rewind(s->tape, mark))
+            heed_value(heed_transformer_decode(s->m, tokens, memory, lengths, s->desc.trace, s->cache)); /* row-major */
+        if (!heed_tensor_ok(logits) || !take(s, logits, t) ||
+            (s->desc.on_step && !s->desc.on_step(t, s->desc.context)) || !heed_tape_rewind(s->tape, mark))
             return false;
     }
     return true;
@@ -209,7 +210,7 @@ static bool search_all(search *s, const int32_t *src, const int32_t *lengths)
     heed_ids *src_lengths = lengths ? heed_input_ids(s->tape, HEED_SHAPE(s->rows), lengths) : NULL;
     if (!ids || (lengths && !src_lengths))
         return false;
-    heed_var *memory = heed_transformer_encode(s->m, ids, src_lengths, NULL);
+    heed_var *memory = heed_transformer_encode(s->m, ids, src_lengths, s->desc.trace);
     return memory && run(s, memory, src_lengths);
 }
 

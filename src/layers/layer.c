@@ -100,15 +100,20 @@ bool trace_into(heed_attention_call *call, const heed_trace *trace, heed_attenti
     static const char *const places[] = { "encoder", "decoder", "cross" };
     if (trace && trace->weights[type])
         call->weights = &trace->weights[type][i];
+    if (trace && trace->parts[type])
+        call->parts = &trace->parts[type][3 * i];
     if (!trace || !trace->gates[type])
         return true;
     heed_var *gates = trace->gates[type];
-    heed_shape want = HEED_SHAPE(n, heads);
+    heed_shape shape = gates->value.shape, want = HEED_SHAPE(n, heads);
+    int64_t rows = shape.dims[1];
     heed_shape_buffer got, wanted;
-    if (gates->tape && !heed_shape_equal(gates->value.shape, want))
-        return heed_fail(HEED_BAD_SHAPE, "trace: the gates of %s attention are %s, must be [layers, heads] = %s",
+    bool by_row = gates->tape && heed_shape_equal(shape, HEED_SHAPE(n, rows, heads));
+    if (gates->tape && !by_row && !heed_shape_equal(shape, want))
+        return heed_fail(HEED_BAD_SHAPE,
+                         "trace: the gates of %s attention are %s, must be [layers, heads] = %s or [layers, B, heads]",
                          places[type], heed_shape_text(gates->value.shape, &got), heed_shape_text(want, &wanted));
-    call->gates = heed_reshape(heed_slice(gates, 0, i, i + 1), HEED_SHAPE(heads));
+    call->gates = heed_reshape(heed_slice(gates, 0, i, i + 1), by_row ? HEED_SHAPE(rows, heads) : HEED_SHAPE(heads));
     return call->gates;
 }
 

@@ -214,6 +214,7 @@ typedef struct {
     heed_mask mask;
     heed_var *gates;    /* [H] or [B, H]; NULL: all open */
     heed_var **weights; /* receives [B, H, Tq, Tk]; NULL: not kept */
+    heed_var **parts;   /* receives q, k and v of all heads, [B, T, H, d_k] each; NULL: not wanted */
     heed_cache *cache; /* decoding, in a no-grad region: k and v are appended here and attended with all before; NULL */
     bool cached_only;  /* cross-attention: the cache is complete; k and v are not read (pass NULL) */
 } heed_attention_call;
@@ -227,7 +228,9 @@ typedef enum { HEED_ENC, HEED_DEC, HEED_CROSS } heed_attention_type; /* the thre
 /* What a forward pass records and changes of its heads. Zero: nothing. */
 typedef struct {
     heed_var **weights[3]; /* [type][layer] receives [B, H, Tq, Tk]; NULL: not wanted */
-    heed_var *gates[3];    /* [layers, H]; NULL: all open */
+    heed_var **parts[3];   /* [type][3 layer ...] receives q, k, v, [B, T, H, d_k]; NULL: not wanted */
+    heed_var *gates[3];    /* [layers, H] or [layers, B, H]; NULL: all open */
+    int64_t first;         /* added to every position */
 } heed_trace;
 
 typedef struct {
@@ -328,8 +331,11 @@ HEED_API void heed_decode_cache_free(heed_decode_cache *cache); /* NULL is allow
 HEED_API int64_t heed_decode_cache_length(const heed_decode_cache *cache);
 typedef struct {
     int32_t bos, eos;
-    int64_t max_length; /* tokens, <eos> included */
-    bool no_cache;      /* recompute the whole prefix at every step; for tests */
+    int64_t max_length;                        /* tokens, <eos> included */
+    bool no_cache;                             /* recompute the whole prefix at every step; for tests */
+    const heed_trace *trace;                   /* of every pass; its gates were made before. NULL: none */
+    bool (*on_step)(int64_t t, void *context); /* after each pass, while what it recorded is there; NULL: none */
+    void *context;
 } heed_decode_desc;
 /* Greedy: the most probable next token (the lowest id of equals) until <eos> or max_length.
  * src row-major [rows, src_length], lengths [rows]. out [rows, max_length] and out_lengths [rows] receive the tokens

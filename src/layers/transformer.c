@@ -76,7 +76,7 @@ heed_var *heed_transformer_encode(const heed_transformer *m, const heed_ids *src
     if (!ids_check("source", src))
         return NULL;
     heed_var *x = heed_embedding_forward(&m->src_embed, src); /* [B, Ts, D] */
-    x = heed_positions_forward(&m->src_positions, x, 0);
+    x = heed_positions_forward(&m->src_positions, x, trace ? trace->first : 0);
     x = heed_dropout(x, m->desc.dropout, "src_embed.dropout");
     return heed_encoder_forward(&m->encoder, x, (heed_mask){ .key_lengths = src_lengths }, trace);
 }
@@ -87,7 +87,7 @@ heed_var *heed_transformer_decode(const heed_transformer *m, const heed_ids *tgt
     if (!ids_check("target", tgt))
         return NULL;
     heed_var *x = heed_embedding_forward(&m->tgt_embed, tgt); /* [B, Tt, D] */
-    x = heed_positions_forward(&m->tgt_positions, x, heed_decode_cache_length(cache));
+    x = heed_positions_forward(&m->tgt_positions, x, heed_decode_cache_length(cache) + (trace ? trace->first : 0));
     x = heed_dropout(x, m->desc.dropout, "tgt_embed.dropout");
     x = heed_decoder_forward(&m->decoder, x, memory, (heed_mask){ .causal = true },
                              (heed_mask){ .key_lengths = src_lengths }, trace, cache);
