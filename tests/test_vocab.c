@@ -285,7 +285,7 @@ static void long_words_are_kept_whole(void **state)
 static void json_goes_there_and_back(void **state)
 {
     (void)state;
-    heed_vocab *vocab = VOCAB("a a a b\"b b\\b été, \x01 \u2028 \U0001F600 </script> b\"b");
+    heed_vocab *vocab = VOCAB("a a a b\"b b\\b été, \x01 \u2028 \U0001F600 </script> b\"b"); /* \x01 is left out */
     char *json = heed_vocab_to_json(vocab);
     heed_vocab *again = heed_vocab_from_json(json);
     assert_non_null(again);
@@ -314,7 +314,7 @@ static void bad_json_is_refused(void **state)
     } cases[] = {
         { "", "line 1" },
         { "[", "line 1, column 1" },
-        { "{}", "not an array" },
+        { "{}", "\"spaced\" is missing" },
         { "\"a\"", "'[' or '{' expected" },
         { "null", "'[' or '{' expected" },
         { "[[\"a\",1]] x", "end of file expected" },
@@ -339,6 +339,14 @@ static void bad_json_is_refused(void **state)
         { "[[\"a\",1],[\"\\u0061\",2]]", "entries 0 and 1 are both \"a\"" },
         { "[[\"\x1B\\u001b[2J\",1]]", "control character" },
         { "[[\"\\u001b[2J\",-1]]", "[\"\\x1B[2J\", -1]" }, /* no escape sequence reaches a terminal */
+        { "[[\"a\",1],[\"a\\u0001\",1]]", "entry 1, [\"a\\x01\", 1]: white space or a control character" },
+        { "[[\"\\u001b[2J\",1]]", "control character" },
+        { "[[\"\\u007f\",1]]", "control character" },
+        { "[[\"\\u009b\",1]]", "control character" },
+        { "[[\" a\",1]]", "white space" },
+        { "[[\"a b\",1]]", "white space" },
+        { "[[\"a\\u00a0b\",1]]", "white space" },
+        { "[[\"\\u2028\",1]]", "white space" },
         { "[[\"\\u0000\",1]]", "\\u0000 is not allowed" },
         { "[[\"\\ud800\",1]]", "invalid Unicode" },
         { "[[\"\xC0\x80\",1]]", "unable to decode byte 0xc0" },

@@ -94,29 +94,66 @@ HEED_API void heed_words_free(heed_words *words);
 HEED_CHECKED char *heed_words_join(const char *const *words, int64_t count);
 HEED_API void heed_text_free(char *text);
 
+/* What is done with a line before it is cut into words. */
+typedef struct {
+    bool spaced;  /* words are what stands between white space: text that is tokenised already */
+    bool compose; /* canonical composition (NFC) */
+    bool lower;   /* lower case */
+} heed_text_desc;
+
 /* ---- vocabularies (vocab.c) ------------------------------------------------------------------------------------ */
 enum { HEED_PAD, HEED_BOS, HEED_EOS, HEED_UNK, HEED_SPECIALS };
 typedef struct heed_vocab heed_vocab;
 typedef struct {
+    int64_t merges;    /* how many to learn */
+    int64_t min_count; /* a pair rarer than this is not merged; 0: 2 */
+} heed_bpe_desc;
+typedef struct {
     int64_t max_size;  /* 0: no limit; specials included */
     int64_t min_count; /* 0: 1 */
+    heed_bpe_desc bpe; /* merges 0: words have ids; otherwise merges are learned from the counts, and subwords have */
 } heed_vocab_desc;
 HEED_CHECKED heed_vocab *heed_vocab_new(void);
-HEED_API void heed_vocab_free(heed_vocab *vocab);                             /* NULL is allowed */
-HEED_CHECKED bool heed_vocab_count(heed_vocab *vocab, const char *line);      /* before freezing */
+HEED_CHECKED heed_vocab *heed_vocab_for(heed_text_desc text); /* lines are treated so, here and later */
+HEED_API void heed_vocab_free(heed_vocab *vocab);             /* NULL is allowed */
+/* Counts a line's words, before freezing. One with a control character has no place in a vocabulary. For a vocabulary of
+ * both languages count the lines of both. */
+HEED_CHECKED bool heed_vocab_count(heed_vocab *vocab, const char *line);
 HEED_CHECKED bool heed_vocab_freeze(heed_vocab *vocab, heed_vocab_desc desc); /* by falling count, then by bytes */
 HEED_API int32_t heed_vocab_size(const heed_vocab *vocab); /* specials included; before freezing there are no others */
 HEED_API const char *heed_vocab_word(const heed_vocab *vocab, int32_t id); /* "<pad>" ... for specials; NULL outside */
 HEED_API int32_t heed_vocab_id(const heed_vocab *vocab, const char *word); /* HEED_UNK if unknown */
 /* Ids of the line's words, without <bos> and <eos>; returns how many (-1: error; more than room is one). A word not known
- * as it stands is tried with other join marks or none, then in lower case. unknown (may be NULL) is set to how many are
- * HEED_UNK all the same. */
+ * as it stands is tried with other join marks or none, then in lower case; a subword is taken apart into those it was
+ * merged from. unknown (may be NULL) is set to how many are HEED_UNK all the same. */
 HEED_API int64_t heed_vocab_encode(const heed_vocab *vocab, const char *line, int32_t *ids, int64_t room,
                                    int64_t *unknown);
 /* The line of these ids; <pad>, <bos> and <eos> are left out. heed_text_free. */
 HEED_CHECKED char *heed_vocab_decode(const heed_vocab *vocab, const int32_t *ids, int64_t count);
-HEED_CHECKED char *heed_vocab_to_json(const heed_vocab *vocab); /* [["word", count], ...] by id; heed_text_free */
+/* All there is to know, for a checkpoint: [["word", count], ...] by id, or an object with that and the other settings.
+ * The reader refuses what no vocabulary can hold, by name. heed_text_free. */
+HEED_CHECKED char *heed_vocab_to_json(const heed_vocab *vocab);
 HEED_CHECKED heed_vocab *heed_vocab_from_json(const char *json);
+
+/* ---- subwords (bpe.c) ------------------------------------------------------------------------------------------
+ * Byte-pair encoding as by subword-nmt, for those who want it without a vocabulary. Cut, "lower" is "low@@ er". */
+typedef struct heed_bpe heed_bpe;
+typedef struct {
+    double p;     /* each possible merge is passed over with this probability */
+    heed_rng rng; /* its step and row say which line in which epoch */
+} heed_bpe_dropout;
+HEED_CHECKED heed_bpe *heed_bpe_learn(const heed_vocab *words, heed_bpe_desc desc); /* from its counts */
+HEED_API void heed_bpe_free(heed_bpe *bpe);                                         /* NULL is allowed */
+HEED_API int64_t heed_bpe_merges(const heed_bpe *bpe);       /* fewer than asked for if pairs ran out */
+HEED_CHECKED char *heed_bpe_to_text(const heed_bpe *bpe);    /* a codes file of subword-nmt; heed_text_free */
+HEED_CHECKED heed_bpe *heed_bpe_from_text(const char *text); /* says which line is wrong */
+/* The line with its words, as they stand between white space, cut; and whole again. dropout may be NULL. heed_text_free. */
+HEED_CHECKED char *heed_bpe_split(const heed_bpe *bpe, const char *line, const heed_bpe_dropout *dropout);
+HEED_CHECKED char *heed_bpe_join(const char *line);
+HEED_API const heed_bpe *heed_vocab_bpe(const heed_vocab *vocab); /* of a vocabulary of subwords; NULL of others */
+/* heed_vocab_encode with dropout, which a vocabulary of words ignores. */
+HEED_API int64_t heed_vocab_encode_with(const heed_vocab *vocab, const char *line, const heed_bpe_dropout *dropout,
+                                        int32_t *ids, int64_t room, int64_t *unknown);
 
 /* ---- batches (batch.c) -------------------------------------------------------------------------------------------
  * Encoded pairs, and batches of near-equal length in an order that is a function of (seed, epoch). */

@@ -51,6 +51,17 @@ bool text_blank(const char *text, int64_t bytes)
     return true;
 }
 
+bool text_has_space(const char *text, int64_t bytes)
+{
+    int32_t code;
+    for (int64_t at = 0; at < bytes;) {
+        at += text_decode(text + at, bytes - at, &code);
+        if (text_space(code))
+            return true;
+    }
+    return false;
+}
+
 bool text_control(const char *text, int64_t bytes)
 {
     int32_t code;
@@ -117,4 +128,38 @@ int64_t text_lower(const char *text, int64_t bytes, char *out)
             after_cased = is_cased(code);
     }
     return n;
+}
+
+/* ---- composition ------------------------------------------------------------------------------------------------- */
+
+enum { MARKS = 30 }; /* in a row: Unicode's Stream-Safe Text Format. Sorting more of them takes quadratic time. */
+
+static bool stream_safe(const char *text, int64_t bytes)
+{
+    int32_t code;
+    int run = 0;
+    for (int64_t at = 0; at < bytes && run <= MARKS;) {
+        at += text_decode(text + at, bytes - at, &code);
+        run = utf8proc_get_property(code)->combining_class ? run + 1 : 0;
+    }
+    return run <= MARKS;
+}
+
+char *text_composed(const char *text, int64_t bytes)
+{
+    const utf8proc_option_t how = UTF8PROC_STABLE | UTF8PROC_COMPOSE;
+    const utf8proc_uint8_t *in = (const utf8proc_uint8_t *)text;
+    if (!stream_safe(text, bytes))
+        return memory_string(text);
+    utf8proc_ssize_t n = utf8proc_decompose(in, bytes, NULL, 0, how);
+    int32_t *codes = n < 0 ? NULL : memory_get((n + 1) * (int64_t)sizeof(*codes));
+    if (codes)
+        n = utf8proc_decompose(in, bytes, codes, n, how);
+    if (codes && n >= 0)
+        n = utf8proc_reencode(codes, n, how); /* to UTF-8, with a NUL, in the same place */
+    if (n >= 0)
+        return (char *)codes;
+    heed_fail(HEED_BAD_SHAPE, "text: %s", utf8proc_errmsg(n));
+    memory_put(codes);
+    return NULL;
 }

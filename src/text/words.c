@@ -13,7 +13,7 @@
  * Words are joined with one space, or none at a mark. A U+FFED of the text itself is never split off and is written
  * twice, so a word has a mark where it starts or ends with an odd number of them, and joining gives every line back,
  * its white space as single spaces. A character here is a grapheme cluster: an accent or an emoji's skin tone stays
- * with it. Case and normal form are kept.
+ * with it. Case and normal form are kept, unless heed_text_desc says otherwise; if it says `spaced`, pieces are words.
  */
 #include <string.h>
 #include <utf8proc.h>
@@ -109,6 +109,7 @@ typedef struct {
     char *buffer;
     const char **words;
     int64_t count, bytes;
+    bool spaced; /* pieces are words as they are */
 } sink;
 
 static bool joiner_at(const char *text, int64_t bytes)
@@ -202,8 +203,21 @@ static int64_t trailing(const char *text, int64_t bytes)
     return end;
 }
 
+static void put_piece(sink *s, const char *text, int64_t bytes)
+{
+    if (s->words)
+        s->words[s->count] = s->buffer + s->bytes;
+    s->count++;
+    put_bytes(s, text, bytes);
+    put_bytes(s, "", 1);
+}
+
 static void split_piece(sink *s, const char *text, int64_t bytes)
 {
+    if (s->spaced) {
+        put_piece(s, text, bytes);
+        return;
+    }
     int64_t end = trailing(text, bytes), at = 0, n;
     if (end == 0 || is_clitic(text, bytes)) {
         put_word(s, false, text, bytes, false);
@@ -244,15 +258,10 @@ int64_t words_count(const char *text, int64_t bytes)
     return s.count;
 }
 
-bool heed_words_split(const char *line, heed_words *out)
+static bool split_valid(const char *line, int64_t bytes, bool spaced, heed_words *out)
 {
-    if (!line || !out)
-        return heed_fail(HEED_BAD_ARGUMENT, "words_split: %s is NULL", line ? "out" : "line");
-    *out = (heed_words){ 0 };
-    int64_t bytes = (int64_t)strlen(line), bad = text_invalid_at(line, bytes), table, total;
-    if (bad >= 0)
-        return heed_fail(HEED_BAD_FORMAT, "words_split: byte %lld of the line is not valid UTF-8", (long long)bad);
-    sink s = { 0 };
+    int64_t table, total;
+    sink s = { .spaced = spaced };
     split_line(&s, line, bytes);
     if (!size_mul(s.count, (int64_t)sizeof(char *), &table) || !size_add(table, s.bytes, &total))
         return heed_fail(HEED_BAD_SHAPE, "words_split: a line of %lld bytes is too long", (long long)bytes);
@@ -260,10 +269,40 @@ bool heed_words_split(const char *line, heed_words *out)
     if (!words)
         return false;
     *out = (heed_words){ .buffer = (char *)(words + s.count), .words = words };
-    s = (sink){ .buffer = out->buffer, .words = out->words };
+    s = (sink){ .buffer = out->buffer, .words = out->words, .spaced = spaced };
     split_line(&s, line, bytes);
     out->count = s.count;
     return true;
+}
+
+bool words_split(const char *line, heed_text_desc text, heed_words *out)
+{
+    if (!line || !out)
+        return heed_fail(HEED_BAD_ARGUMENT, "words_split: %s is NULL", line ? "out" : "line");
+    *out = (heed_words){ 0 };
+    int64_t bytes = (int64_t)strlen(line), bad = text_invalid_at(line, bytes), room;
+    if (bad >= 0)
+        return heed_fail(HEED_BAD_FORMAT, "words_split: byte %lld of the line is not valid UTF-8", (long long)bad);
+    char *composed = text.compose ? text_composed(line, bytes) : NULL, *lower = NULL;
+    bool ok = composed || !text.compose;
+    if (composed) {
+        line = composed;
+        bytes = (int64_t)strlen(composed);
+    }
+    if (ok && text.lower) {
+        ok = size_mul(2, bytes, &room) && (lower = memory_get(room));
+        bytes = ok ? text_lower(line, bytes, lower) : 0;
+        line = lower;
+    }
+    ok = ok && split_valid(line, bytes, text.spaced, out);
+    memory_put(composed);
+    memory_put(lower);
+    return ok;
+}
+
+bool heed_words_split(const char *line, heed_words *out)
+{
+    return words_split(line, (heed_text_desc){ 0 }, out);
 }
 
 void heed_words_free(heed_words *words)
