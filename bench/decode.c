@@ -27,12 +27,16 @@ static bool decode_shard(int shard, int worker, void *context)
                               d->desc, d->out + from * GENERATED, d->lengths + from);
 }
 
+static int shards_of(const decoding *d)
+{
+    return (int)((d->rows + SHARD_ROWS - 1) / SHARD_ROWS);
+}
+
 /* Many sentences are decoded in shards; a single one has the threads for its large products. */
 static void decode(void *context)
 {
     decoding *d = context;
-    int shards = (int)((d->rows + SHARD_ROWS - 1) / SHARD_ROWS);
-    if (!heed_shards_run(shards, d->threads, decode_shard, d))
+    if (!heed_shards_run(shards_of(d), d->threads, decode_shard, d))
         die("%s", heed_error());
 }
 
@@ -57,6 +61,14 @@ static double agreement(decoding *d)
         equal += cached[i] == d->out[i];
     free(cached);
     return (double)equal / (double)n;
+}
+
+/* Bytes of weights that one generated token of every sentence of a shard reads: the decoder's layers but for the
+ * projections of the encoder's output, done once, and the output table. */
+static double bytes_per_token(seq2seq_size s)
+{
+    double layer = (double)(3 * s.d * s.d + s.d * s.d) + (double)(s.d * s.d + s.d * s.d) + (double)(2 * s.d * s.ffn);
+    return ((double)s.layers * layer + (double)(s.vocab * s.d)) * (double)sizeof(heed_real);
 }
 
 static void run_case(const bench_options *options, json_t *report, const char *name, int64_t rows)
@@ -85,6 +97,9 @@ static void run_case(const bench_options *options, json_t *report, const char *n
     bench_report_timing(object, timing);
     bench_report_rate(object, "sentences_per_s", (double)rows, timing);
     bench_report_rate(object, "generated_tokens_per_s", (double)(rows * GENERATED), timing);
+    bench_report(object, "weight_mb_per_token", bytes_per_token(size) / 1e6);
+    bench_report_rate(object, "weight_gbytes_per_s", bytes_per_token(size) * GENERATED * (double)shards_of(&d) / 1e9,
+                      timing);
     bench_report(object, "agree_uncached", agree);
     free(d.src);
     free(d.out);

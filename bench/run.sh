@@ -9,6 +9,7 @@
 # brackets: above 1 heed is faster. RSS is the peak of the process in MB. --min-time is each measurement's in seconds.
 # PyTorch runs through bench/peers/run.sh. Other peers are programs of your own on the PATH, llmc_bench and kann_bench,
 # that take --workload, --threads and --case and print a line of JSON like heed_bench. What is not found is a line.
+# OpenBLAS's own threads are kept out of heed, which gives them no work: they would spin for the first 0.03 s of a process.
 # --one-thread takes heed on one thread as the only peer, --against another heed_bench.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -47,8 +48,9 @@ done
 room=$(mktemp -d)
 trap 'rm -rf "$room"' EXIT
 
-one_thread() { "$heed" "$@" --threads 1 "${gemm[@]}" --json; }
-other() { "$against" "$@" "${gemm[@]}" --json; }
+heed() { OPENBLAS_NUM_THREADS=1 "$heed" "$@" "${gemm[@]}" --json; }
+one_thread() { heed "$@" --threads 1; }
+other() { OPENBLAS_NUM_THREADS=1 "$against" "$@" "${gemm[@]}" --json; }
 
 # peers WORKLOAD: who can do it, a name and a command a line
 peers() {
@@ -99,7 +101,7 @@ compare() { # compare WORKLOAD DROPOUT THREADS [NAME COMMAND]
     local options=(--workload "$1" --dropout "$2" --threads "$3" --warmup 2 --reps 3 --min-time "$min_time" "${only[@]}") pair
     : >"$room/pairs"
     for ((pair = 1; pair <= pairs; pair++)); do
-        "$heed" "${options[@]}" "${gemm[@]}" --json >"$room/heed" || exit 1
+        heed "${options[@]}" >"$room/heed" || exit 1
         if [ $# -lt 4 ]; then
             cp "$room/heed" "$room/peer"
         elif ! "$5" "${options[@]}" >"$room/peer" 2>"$room/why"; then
