@@ -1,34 +1,43 @@
 #!/bin/bash
-# Where the time of a workload goes: perf's samples by kind of work, then by function. Needs perf; one thread, so that
-# waiting does not count.
+# Where the time of a workload goes: perf's samples by kind of work, then by function and the file it is in. Needs perf;
+# one thread, so that waiting does not count.
 #
 #     bench/profile.sh WORKLOAD [heed_bench's options]
 set -u
 cd "$(dirname "$0")/.." || exit 1
+build=${BIN:-build}
 [ $# -gt 0 ] || { echo 'usage: bench/profile.sh WORKLOAD [options]' >&2 && exit 2; }
 command -v perf >/dev/null || { echo 'skipped: perf is not installed' && exit 77; }
-data=$(mktemp)
-trap 'rm -f "$data"' EXIT
-perf record -q -o "$data" "${BIN:-build}/heed_bench" --workload "$1" --threads 1 "${@:2}" >/dev/null || exit 1
-perf report -i "$data" --stdio --sort symbol 2>/dev/null | awk '
-    $1 ~ /^[0-9.]+%$/ {
-        share = $1 + 0; name = $3; kind = "other"
+room=$(mktemp -d)
+trap 'rm -rf "$room"' EXIT
+export OPENBLAS_NUM_THREADS=1
+perf record -q -o "$room/data" "$build/heed_bench" --workload "$1" --threads 1 "${@:2}" >/dev/null || exit 1
+# FUNCTION FILE, the kernels last, since a static name may occur in several files
+for object in "$build"/float/bench/*.o "$build"/float/src/*/*.o "$build"/float/src/tensor/k_*.o; do
+    nm "$object" | awk -v file="$(basename "$object" .o)" 'NF == 3 && $2 ~ /^[tTiWV]$/ { sub(/[.].*/, "", $3); print $3, file }'
+done >"$room/places"
+perf report -i "$room/data" --stdio --sort symbol 2>/dev/null | awk '
+    NR == FNR { place[$1] = $2; next }
+    $1 !~ /^[0-9.]+%$/ { next }
+    {
+        share = $1 + 0; name = $3; sub(/[.].*/, "", name); file = name in place ? place[name] : ""
         if ($2 == "[k]") kind = "system"
-        else if (name ~ /gemm|pack/) kind = "products (GEMM)"
-        else if (name ~ /atten|scores/) kind = "attention"
-        else if (name ~ /dropout|random|philox|lines_of|mask/) kind = "dropout"
-        else if (name ~ /cross_entropy|sum_exp|softmax/) kind = "softmax and loss"
-        else if (name ~ /norm|row_gradient/) kind = "norms"
-        else if (name ~ /adamw|add_scaled|sum_squares|sum_piece/) kind = "optimiser, sum of shards"
+        else if (file ~ /^k_(gemm|tile|blas|split|pack)/ || name ~ /gem[mv]_/) kind = "products (GEMM)"
+        else if (file ~ /^(k_)?atten/) kind = "attention"
+        else if (file ~ /^(k_dropout|op_dropout|k_random|rng)/) kind = "dropout"
+        else if (file ~ /^(k_softmax|k_loss|k_row|op_loss|op_softmax)/) kind = "softmax and loss"
+        else if (file ~ /norm/) kind = "norms"
+        else if (file ~ /^(k_optim|optim|slab|shard)/) kind = "optimiser, sum of shards"
         else if (name ~ /mem(set|cpy|move)/) kind = "clearing and copying"
-        else if (name ~ /embed/) kind = "embedding"
-        else if (name ~ /run_plan|run_row|k_map|_row|put_values/) kind = "elementwise"
+        else if (file ~ /^(k_map|op_elementwise|op_activation)/) kind = "elementwise"
+        else if (file ~ /^(seq2seq|training|ops|leaf|gpt|mlp|decode|timing|startup)$/) kind = "the benchmark itself"
+        else kind = "other"
         sum[kind] += share
-        if (listed++ < 25) line[listed] = sprintf("%6.2f %%  %s", share, name)
+        if (listed++ < 25) line[listed] = sprintf("%6.2f %%  %-40s %s", share, name, file)
     }
     END {
         for (kind in sum) printf "%6.2f %%  %s\n", sum[kind], kind | "sort -rn"
         close("sort -rn")
         print ""
         for (i = 1; i <= listed && i <= 25; i++) print line[i]
-    }'
+    }' "$room/places" -
