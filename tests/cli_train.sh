@@ -54,6 +54,21 @@ expect 0 'perplexity' "$toy" evaluate --model shared --data pairs.tsv
 check 'the best of BLEU is kept' [ -s shared/best.safetensors ]
 expect 1 '--share-embeddings differs' "${train[@]}" --share-embeddings --out whole --resume
 
+# ---- --bpe, --spaced, --lower ------------------------------------------------------------------------------------------
+# Few enough merges that most words are in pieces; a model that knows two sentences by heart gives them back whole.
+printf 'The Weather is lovely today !\tDas Wetter ist heute schön !\nMy weathered house\tMein verwittertes Haus\n' >two.tsv
+for i in 1 2 3 4; do cat two.tsv; done >eight.tsv
+expect 0 'step    150' "$toy" train --train eight.tsv --valid two.tsv "${tiny[@]:0:8}" --valid-every 150 --steps 150 --lr 0.02 \
+    --warmup 10 --bpe 12 --spaced --lower --share-embeddings --dropout 0 --activation-dropout 0 --smoothing 0 --out pieces
+expect 0 'das wetter ist heute schön !' "$toy" translate --model pieces 'the WEATHER is lovely today !'
+check 'no join marks are left' bash -c '! grep -q @@ out'
+expect 0 'exact match     100.00 %' "$toy" evaluate --model pieces --data two.tsv
+expect 0 'exact match     100.00 %' "$toy" evaluate --model pieces --data two.tsv --beam 3
+expect 0 'does not know 1 of its pieces' "$toy" translate --model pieces 'the weather is lovely 7'
+expect 0 '	' "$toy" translate --model pieces --score 'my weathered house	mein verwittertes haus'
+expect 0 '' "$toy" train --train eight.tsv --valid two.tsv --resume --out pieces --steps 151
+expect 0 'enc.0.0' "$toy" heads --model pieces 'my weathered house'
+
 # ---- --patience --------------------------------------------------------------------------------------------------------
 expect 0 'no new best since step' "${train[@]}" --steps 100000 --lr 3 --clip 0 --patience 3 --out impatient
 stop=$(sed -n 's/.*stopped after step \([0-9]*\): no new best since step \([0-9]*\).*/\1-\2/p' out)

@@ -26,7 +26,7 @@ static fixture fixture_of(toy_split split, int64_t known)
     heed_corpus *few = data_toy(TOY_SEED, split, 0, known);
     heed_vocab *source, *target;
     int64_t left_out;
-    data_vocabularies(few, 1, false, &source, &target);
+    data_vocabularies(few, &config, &source, &target);
     f.m = model_new(&config, source, target);
     f.data = data_encode(f.corpus, source, target, 0, &left_out);
     heed_corpus_free(few);

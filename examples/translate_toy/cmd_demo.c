@@ -27,7 +27,7 @@ static void show_held_out(const model *m, const training *run, int threads)
         if (i < SHOWN)
             printf("  %s%s\n\n", right ? "= reference" : "reference: ", right ? "" : held->pairs[i].target);
     }
-    int64_t exact = score_exact(held, translations);
+    int64_t exact = score_exact(m, held, translations);
     printf("Exactly right: %lld of %lld held-out sentences, %.1f %%.\n", (long long)exact, (long long)held->count,
            100 * (double)exact / (double)held->count);
     printf("\nNow yours:\n"
@@ -66,7 +66,7 @@ int cmd_demo(int argc, char **argv)
     folder_open(out);
     heed_corpus *train = data_toy(TOY_SEED, TOY_TRAIN, 0, -1), *valid = data_toy(TOY_SEED, TOY_DEV, 0, 500);
     heed_vocab *source, *target;
-    data_vocabularies(train, config.min_count, false, &source, &target);
+    data_vocabularies(train, &config, &source, &target);
     model *m = model_new(&config, source, target);
     m->at.data = data_fingerprint(train);
     training run = { .out = out, .threads = threads, .train = train, .valid = valid, .about = "toy language" };

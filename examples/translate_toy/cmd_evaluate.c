@@ -137,7 +137,7 @@ int cmd_evaluate(int argc, char **argv)
         write_logits(m, data, logits);
     r.found = score_likelihood(m, data, (int)threads);
     char **translations = score_translate(m, data, how, (int)threads, NULL);
-    r.exact = score_exact(corpus, translations);
+    r.exact = score_exact(m, corpus, translations);
     if (toy)
         r.decisions = decisions_score(m, data, corpus, translations, TOY_SEED, split, (int)threads);
     if (json)

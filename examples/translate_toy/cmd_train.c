@@ -108,7 +108,7 @@ static model *start_or_resume(const arguments *a, const command_line *line, cons
     if (there && !a->force)
         die("there is a run in \"%s\"; go on with --resume, start anew with --force, or give another --out", a->out);
     heed_vocab *source, *target;
-    data_vocabularies(train, a->config.min_count, a->config.share_embeddings, &source, &target);
+    data_vocabularies(train, &a->config, &source, &target);
     model *m = model_new(&a->config, source, target);
     m->at.data = fingerprint;
     return m;

@@ -21,20 +21,22 @@ typedef struct {
     bool empty[LINES_AT_ONCE];
 } job;
 
-/* Names the words that became <unk>: a text has as many words as ids. */
-static void say_unknown(int64_t line, const char *text, const int32_t *ids)
+/* Names the words that became <unk>, where a word has one id; counts pieces of words. */
+static void say_unknown(const model *m, int64_t line, const char *text, const int32_t *ids, int64_t unknown)
 {
     heed_words words;
+    int64_t named = 0;
+    if (m->config.bpe || m->config.spaced) {
+        warn("line %lld: the model does not know %lld of its pieces", (long long)line, (long long)unknown);
+        return;
+    }
     if (!heed_words_split(text, &words))
         die("%s", heed_error());
-    int64_t more = 0, named = 0;
     for (int64_t i = 0; i < words.count; i++)
         if (ids[i] == HEED_UNK && named++ < NAMED)
             warn("line %lld: the model does not know \"%s\"", (long long)line, words.words[i]);
-        else if (ids[i] == HEED_UNK)
-            more++;
-    if (more)
-        warn("line %lld: nor %lld more words", (long long)line, (long long)more);
+    if (named > NAMED)
+        warn("line %lld: nor %lld more words", (long long)line, (long long)(named - NAMED));
     heed_words_free(&words);
 }
 
@@ -48,7 +50,7 @@ static int64_t encode(const job *j, const heed_vocab *vocab, const char *text, i
         warn("line %lld: %s", (long long)line, heed_error());
     heed_error_clear();
     if (unknown)
-        say_unknown(line, text, ids);
+        say_unknown(j->m, line, text, ids, unknown);
     return n;
 }
 

@@ -13,12 +13,13 @@ typedef struct {
     double lr, beta2, clip, smoothing;
     const char *schedule; /* "cosine", "inverse-sqrt" or "constant" */
     const char *metric;   /* "loss" or "bleu" */
-    int64_t max_words, min_count;
+    int64_t max_words, min_count, bpe;
+    bool spaced, lower;
     int64_t seed;
     int64_t valid_every, patience, average;
 } configuration;
 
-enum { CONFIGURATION_ROWS = 26 };
+enum { CONFIGURATION_ROWS = 29 };
 configuration configuration_defaults(void);
 /* Rows that point into c; returns how many (CONFIGURATION_ROWS). */
 int configuration_options(configuration *c, option *rows);

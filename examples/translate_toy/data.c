@@ -85,16 +85,19 @@ uint64_t data_fingerprint(const heed_corpus *corpus)
 
 /* ---- ids ---------------------------------------------------------------------------------------------------------------- */
 
-void data_vocabularies(const heed_corpus *corpus, int64_t min_count, bool shared, heed_vocab **source,
-                       heed_vocab **target)
+void data_vocabularies(const heed_corpus *corpus, const configuration *config, heed_vocab **source, heed_vocab **target)
 {
-    heed_vocab *vocabs[2] = { heed_vocab_new(), heed_vocab_new() };
+    heed_text_desc text = { .spaced = config->spaced, .lower = config->lower, .compose = true };
+    heed_vocab_desc desc = { .min_count = config->min_count, .bpe = { .merges = config->bpe } };
+    heed_vocab *vocabs[2] = { heed_vocab_for(text), heed_vocab_for(text) };
     bool fine = vocabs[0] && vocabs[1];
     for (int64_t i = 0; fine && i < corpus->count; i++)
-        for (int side = 0; fine && side < (shared ? 4 : 2); side++) /* shared: every text into both */
-            fine = heed_vocab_count(vocabs[side % 2],
-                                    (side + side / 2) % 2 ? corpus->pairs[i].target : corpus->pairs[i].source);
-    heed_vocab_desc desc = { .min_count = min_count };
+        for (int v = 0; fine && v < 2; v++) {
+            const char *own = v ? corpus->pairs[i].target : corpus->pairs[i].source;
+            const char *other = v ? corpus->pairs[i].source : corpus->pairs[i].target;
+            fine =
+                heed_vocab_count(vocabs[v], own) && (!config->share_embeddings || heed_vocab_count(vocabs[v], other));
+        }
     if (!fine || !heed_vocab_freeze(vocabs[0], desc) || !heed_vocab_freeze(vocabs[1], desc))
         die("%s", heed_error());
     *source = vocabs[0];

@@ -285,23 +285,35 @@ double score_bleu(const heed_corpus *corpus, char *const *translations)
     return heed_bleu_score(&bleu).score;
 }
 
-/* The text with its white space as translations have it. */
-static bool equals_normalised(const char *text, const char *translation)
+/* The text as translations have it: its words again, or, where the vocabulary changes more than white space, what comes
+ * back from its ids. To be freed with heed_text_free. */
+static char *normalised(const model *m, const char *text)
 {
+    enum { ROOM = 4096 };
+    int32_t ids[ROOM];
     heed_words words;
-    char *joined = heed_words_split(text, &words) ? heed_words_join(words.words, words.count) : NULL;
-    if (!joined)
+    char *again = NULL;
+    if (m->config.spaced || m->config.lower || m->config.bpe) {
+        int64_t n = heed_vocab_encode(m->target, text, ids, ROOM, NULL);
+        return n < 0 ? (heed_error_clear(), NULL)
+                     : heed_vocab_decode(m->target, ids, n); /* NULL: too long to be equal */
+    }
+    if (heed_words_split(text, &words)) {
+        again = heed_words_join(words.words, words.count);
+        heed_words_free(&words);
+    }
+    if (!again)
         die("%s", heed_error());
-    bool equal = strcmp(joined, translation) == 0;
-    heed_words_free(&words);
-    heed_text_free(joined);
-    return equal;
+    return again;
 }
 
-int64_t score_exact(const heed_corpus *corpus, char *const *translations)
+int64_t score_exact(const model *m, const heed_corpus *corpus, char *const *translations)
 {
     int64_t exact = 0;
-    for (int64_t i = 0; i < corpus->count; i++)
-        exact += equals_normalised(corpus->pairs[i].target, translations[i]);
+    for (int64_t i = 0; i < corpus->count; i++) {
+        char *reference = normalised(m, corpus->pairs[i].target);
+        exact += reference && strcmp(reference, translations[i]) == 0;
+        heed_text_free(reference);
+    }
     return exact;
 }

@@ -32,6 +32,6 @@ char **score_translate(const model *m, const heed_dataset *data, search_options 
 /* BLEU (13a) of translations against the target texts. */
 double score_bleu(const heed_corpus *corpus, char *const *translations);
 /* How many of the translations equal the target text. */
-int64_t score_exact(const heed_corpus *corpus, char *const *translations);
+int64_t score_exact(const model *m, const heed_corpus *corpus, char *const *translations);
 
 #endif

@@ -349,7 +349,7 @@ int train_run(model *m, const training *run)
         write_configuration(run);
     save(&l, l.last); /* the size of every later one: a full disk or a bad folder is told now, not after hours */
     l.log = log_open(run->out, m->at.step, m->config.steps);
-    printf("%s: %lld pairs, %lld for validation, %d English and %d French words\n", run->about,
+    printf("%s: %lld pairs, %lld for validation, %d source and %d target words\n", run->about,
            (long long)heed_dataset_count(l.train), (long long)heed_dataset_count(l.valid), heed_vocab_size(m->source),
            heed_vocab_size(m->target));
     printf("%lld parameters; step %lld of %lld; %s\n", (long long)heed_params_numel(m->params), (long long)m->at.step,
