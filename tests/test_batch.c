@@ -99,6 +99,7 @@ static double check_epoch(const heed_dataset *data, const heed_batches *batches,
             tokens += e.src_length + e.tgt_length + 2;
         }
         assert_true(desc.max_tokens == 0 || count == 1 || count * (src + tgt + 2) <= desc.max_tokens);
+        assert_true(desc.side_tokens == 0 || count == 1 || count * (1 + (src > tgt ? src : tgt)) <= desc.side_tokens);
         padded += count * (src + tgt + 2);
     }
     assert_int_equal(seen, n);
@@ -118,6 +119,8 @@ static void every_sentence_comes_once_an_epoch(void **state)
             desc.rows = 1 + (int64_t)heed_rng_below(rng, 3, 40);
         if (heed_rng_below(rng, 4, 2) != 0)
             desc.max_tokens = 1 + (int64_t)heed_rng_below(rng, 5, 600);
+        if (heed_rng_below(rng, 6, 3) == 0)
+            desc.side_tokens = 1 + (int64_t)heed_rng_below(rng, 7, 300);
         heed_batches *batches = heed_batches_new(data, desc);
         assert_int_equal(heed_batches_count(batches), 0);
         for (int64_t epoch = 0; epoch < 3; epoch++) {
@@ -219,10 +222,10 @@ static void there_is_little_padding(void **state)
 {
     (void)state;
     heed_dataset *data = random_data(20000, 30, 3);
-    static const heed_batches_desc descs[] = { { .rows = 32 },
-                                               { .max_tokens = 1500 },
-                                               { .rows = 64, .max_tokens = 3000 } };
-    for (int i = 0; i < 3; i++) {
+    static const heed_batches_desc descs[] = {
+        { .rows = 32 }, { .max_tokens = 1500 }, { .rows = 64, .max_tokens = 3000 }, { .side_tokens = 1000 }
+    };
+    for (int i = 0; i < 4; i++) {
         heed_batches *batches = heed_batches_new(data, descs[i]);
         assert_true(heed_batches_epoch(batches, 0));
         assert_true(check_epoch(data, batches, descs[i]) > 0.9); /* unsorted: 0.53 to 0.55 */
@@ -264,6 +267,14 @@ static void a_long_sentence_is_a_batch_of_its_own(void **state)
     static const int32_t want[] = { 0, -1, 1, -1, 2, 3, -1 }; /* 2 x (4 + 4 + 2) = 20 fit */
     assert_int_equal(written(batches, got), 7);
     assert_memory_equal(got, want, sizeof(want));
+    heed_batches_free(batches);
+
+    assert_true(heed_dataset_add(data, ids, 3, ids, 2)); /* the longer side counts: 3 x (1 + 4) = 15 */
+    batches = heed_batches_new(data, (heed_batches_desc){ .side_tokens = 15, .in_order = true });
+    assert_true(heed_batches_epoch(batches, 0));
+    static const int32_t sides[] = { 0, -1, 1, -1, 2, 3, 4, -1 };
+    assert_int_equal(written(batches, got), 8);
+    assert_memory_equal(got, sides, sizeof(sides));
     heed_batches_free(batches);
     heed_dataset_free(data);
 }
@@ -345,6 +356,8 @@ static void bad_arguments_are_refused(void **state)
     check_failed(HEED_BAD_ARGUMENT, "rows -1");
     assert_null(heed_batches_new(data, (heed_batches_desc){ .max_tokens = -1 }));
     check_failed(HEED_BAD_ARGUMENT, "max_tokens -1");
+    assert_null(heed_batches_new(data, (heed_batches_desc){ .side_tokens = -1 }));
+    check_failed(HEED_BAD_ARGUMENT, "side_tokens -1");
     heed_batches *batches = heed_batches_new(data, (heed_batches_desc){ 0 });
     assert_false(heed_batches_epoch(batches, -1));
     check_failed(HEED_BAD_ARGUMENT, "epoch -1");

@@ -140,20 +140,21 @@ struct heed_batches {
 /* How many rows a batch has on average if all sentences had the mean length; for the size of windows. */
 static int64_t usual_rows(const heed_dataset *data, heed_batches_desc desc)
 {
-    int64_t rows = desc.rows > 0 ? desc.rows : data->count, padded = data->n_ids + 2 * data->count;
-    if (desc.max_tokens > 0 && padded > 0) {
-        double fit = (double)desc.max_tokens * (double)data->count / (double)padded;
-        if (fit < (double)rows)
-            rows = (int64_t)fit;
-    }
-    return rows > 0 ? rows : 1;
+    double rows = (double)(desc.rows > 0 ? desc.rows : data->count);
+    double both = data->count ? (double)data->n_ids / (double)data->count + 2 : 2; /* sides and their specials */
+    if (desc.max_tokens > 0 && (double)desc.max_tokens / both < rows)
+        rows = (double)desc.max_tokens / both;
+    if (desc.side_tokens > 0 && (double)desc.side_tokens / (both / 2) < rows)
+        rows = (double)desc.side_tokens / (both / 2);
+    return rows > 1 ? (int64_t)rows : 1;
 }
 
 heed_batches *heed_batches_new(const heed_dataset *data, heed_batches_desc desc)
 {
-    if (!data || desc.rows < 0 || desc.max_tokens < 0) {
-        heed_fail(HEED_BAD_ARGUMENT, "batches_new: data is %s, rows %lld, max_tokens %lld", data ? "given" : "NULL",
-                  (long long)desc.rows, (long long)desc.max_tokens);
+    if (!data || desc.rows < 0 || desc.max_tokens < 0 || desc.side_tokens < 0) {
+        heed_fail(HEED_BAD_ARGUMENT, "batches_new: data is %s, rows %lld, max_tokens %lld, side_tokens %lld",
+                  data ? "given" : "NULL", (long long)desc.rows, (long long)desc.max_tokens,
+                  (long long)desc.side_tokens);
         return NULL;
     }
     heed_batches *b = memory_get_zeroed(sizeof(*b));
@@ -227,8 +228,10 @@ static int64_t batch_end(const heed_batches *b, int64_t from)
         sorted_row row = b->sorted[to];
         most_src = row.src > most_src ? row.src : most_src;
         most_tgt = row.tgt > most_tgt ? row.tgt : most_tgt;
-        int64_t each = most_src + most_tgt + 2; /* <eos>, and <bos> or <eos> */
-        if (to > from && b->desc.max_tokens > 0 && to + 1 - from > b->desc.max_tokens / each)
+        int64_t both = most_src + most_tgt + 2, longer = (most_src > most_tgt ? most_src : most_tgt) + 1; /* specials */
+        int64_t rows = to + 1 - from;
+        if (rows > 1 && ((b->desc.max_tokens > 0 && rows > b->desc.max_tokens / both) ||
+                         (b->desc.side_tokens > 0 && rows > b->desc.side_tokens / longer)))
             break;
         to++;
     }

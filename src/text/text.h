@@ -170,9 +170,10 @@ HEED_API int64_t heed_dataset_count(const heed_dataset *data);
 HEED_API heed_example heed_dataset_at(const heed_dataset *data, int64_t i); /* its arrays hold until the next add */
 
 typedef struct {
-    int64_t rows;       /* sentences a batch; 0: no limit */
-    int64_t max_tokens; /* padded tokens a batch, rows x (src_length + tgt_length) of heed_batch; 0: no limit. A single
-                         * sentence over it is a batch of its own. */
+    int64_t rows;        /* sentences a batch; 0: no limit */
+    int64_t max_tokens;  /* padded tokens a batch, rows x (src_length + tgt_length) of heed_batch; 0: no limit. A single
+                          * sentence over it is a batch of its own. */
+    int64_t side_tokens; /* the same for rows x the longer of both, which is the --max-tokens of fairseq */
     uint64_t seed;
     bool in_order; /* batches of neighbours, in the order added, every epoch the same (evaluation) */
 } heed_batches_desc;
