@@ -1,166 +1,19 @@
 /* Attention: fused against composed, and what must hold whatever the numbers are. Every property over 200 random cases:
  * sizes with ones, odd head widths, every mask alone and together, dropout, gates. */
-#include "check.h"
+#include "attention.h"
 
-enum { CASES = 200, MOST = 4096 };
+enum { CASES = 200 };
 
-/* How operands lie in memory: as they are, repeated over the rows, or that with their axes stored in reverse too. */
-typedef enum { PLAIN, REPEATED, REVERSED, LAYOUTS } layout;
-
-/* One random problem. Masks are on or off by chance. */
-typedef struct {
-    layout layout;
-    int64_t B, Tq, Tk, H, d, e;
-    bool causal, lengths, allowed, bias, gates, dropout;
-    heed_real q[MOST], k[MOST], v[MOST], bias_at[MOST], gate[16], g[MOST];
-    int32_t length[4], allow[MOST];
-    int64_t allowed_rows, allowed_heads, bias_rows, bias_heads;
-    heed_rng rng;
-    uint64_t drawn;
-} problem;
-
-static int64_t draw(problem *p, int64_t n) /* 1 .. n */
-{
-    return 1 + (int64_t)heed_rng_below(p->rng, p->drawn++, (uint64_t)n);
-}
-
-static void fill(problem *p, heed_real *to, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        to[i] = (heed_real)heed_rng_normal(p->rng, p->drawn++);
-}
-
-static problem *random_problem(int number)
-{
-    static problem p;
-    p = (problem){ .rng = { .seed = 77, .stream = (uint64_t)number } };
-    p.B = draw(&p, 3), p.Tq = draw(&p, 7), p.Tk = draw(&p, 7), p.H = draw(&p, 3), p.d = draw(&p, 5), p.e = draw(&p, 5);
-    p.causal = draw(&p, 2) == 1, p.lengths = draw(&p, 2) == 1, p.allowed = draw(&p, 2) == 1;
-    p.bias = draw(&p, 2) == 1, p.gates = draw(&p, 2) == 1, p.dropout = draw(&p, 3) == 1;
-    fill(&p, p.q, p.B * p.Tq * p.H * p.d);
-    fill(&p, p.k, p.B * p.Tk * p.H * p.d);
-    fill(&p, p.v, p.B * p.Tk * p.H * p.e);
-    fill(&p, p.g, p.B * p.Tq * p.H * p.e);
-    fill(&p, p.gate, p.H);
-    for (int64_t b = 0; b < p.B; b++)
-        p.length[b] = (int32_t)draw(&p, p.Tk + 1) - 1; /* 0 too: nothing to see at all */
-    p.allowed_rows = draw(&p, 2) == 1 ? 1 : p.B, p.allowed_heads = draw(&p, 2) == 1 ? 1 : p.H;
-    p.bias_rows = draw(&p, 2) == 1 ? 1 : p.B, p.bias_heads = draw(&p, 2) == 1 ? 1 : p.H;
-    fill(&p, p.bias_at, p.bias_rows * p.bias_heads * p.Tq * p.Tk);
-    for (int64_t i = 0; i < p.bias_rows * p.bias_heads * p.Tq * p.Tk; i++)
-        if (draw(&p, 6) == 1)
-            p.bias_at[i] = -(heed_real)INFINITY;
-    for (int64_t i = 0; i < p.allowed_rows * p.allowed_heads * p.Tq * p.Tk; i++)
-        p.allow[i] = draw(&p, 3) != 1;
-    return &p;
-}
-
-/* May query i of row b and head h see key j? Written for reading, and for checking the two implementations. */
-static bool sees(const problem *p, int64_t b, int64_t h, int64_t i, int64_t j)
-{
-    int64_t at = ((p->allowed_rows > 1 ? b : 0) * p->allowed_heads + (p->allowed_heads > 1 ? h : 0)) * p->Tq * p->Tk;
-    int64_t bias_at = ((p->bias_rows > 1 ? b : 0) * p->bias_heads + (p->bias_heads > 1 ? h : 0)) * p->Tq * p->Tk;
-    return !(p->causal && j > i + p->Tk - p->Tq) && !(p->lengths && j >= p->length[b]) &&
-           !(p->allowed && !p->allow[at + i * p->Tk + j]) &&
-           !(p->bias && p->bias_at[bias_at + i * p->Tk + j] == -(heed_real)INFINITY);
-}
-
-/* What one run gives. */
-typedef struct {
-    heed_tape *tape;
-    heed_var *q, *k, *v, *bias, *gates, *out, *weights;
-} result;
-
-static heed_var *operand(const problem *p, heed_tape *tape, heed_shape shape, const heed_real *values)
-{
-    heed_shape row = shape, reverse = HEED_SHAPE(shape.dims[3], shape.dims[2], shape.dims[1], 1);
-    row.dims[0] = 1;
-    if (p->layout == PLAIN)
-        return heed_leaf(tape, shape, values);
-    if (p->layout == REPEATED)
-        return heed_broadcast(heed_leaf(tape, row, values), shape);
-    return heed_broadcast(heed_permute(heed_leaf(tape, reverse, values), (const int[]){ 3, 2, 1, 0 }), shape);
-}
-
-/* Forward and backward. A dropout run trains; one tape a run. Views are used twice, so gradients meet others. */
-static result run(problem *p, bool composed)
-{
-    result r = { .tape = heed_tape_new((heed_tape_desc){ .seed = 5 }) };
-    heed_tape_place(r.tape, 3, 8);
-    r.q = operand(p, r.tape, HEED_SHAPE(p->B, p->Tq, p->H, p->d), p->q);
-    r.k = operand(p, r.tape, HEED_SHAPE(p->B, p->Tk, p->H, p->d), p->k);
-    r.v = operand(p, r.tape, HEED_SHAPE(p->B, p->Tk, p->H, p->e), p->v);
-    heed_attend_desc desc = { .mask = { .causal = p->causal }, .weights = &r.weights, .site = "attention" };
-    if (p->lengths)
-        desc.mask.key_lengths = heed_input_ids(r.tape, HEED_SHAPE(p->B), p->length);
-    if (p->allowed)
-        desc.mask.allowed =
-            heed_input_ids(r.tape, HEED_SHAPE(p->allowed_rows, p->allowed_heads, p->Tq, p->Tk), p->allow);
-    if (p->bias)
-        desc.mask.bias = r.bias = operand(p, r.tape, HEED_SHAPE(p->bias_rows, p->bias_heads, p->Tq, p->Tk), p->bias_at);
-    if (p->gates)
-        desc.gates = r.gates = heed_leaf(r.tape, HEED_SHAPE(p->H), p->gate);
-    if (p->gates && p->layout != PLAIN)
-        desc.gates = r.gates = heed_broadcast(r.gates, HEED_SHAPE(p->B, p->H));
-    desc.dropout = p->dropout ? 0.3 : 0;
-    r.out = composed ? heed_attend_composed(r.q, r.k, r.v, desc) : heed_attend(r.q, r.k, r.v, desc);
-    if (p->layout != PLAIN)
-        r.out =
-            heed_add(r.out, composed ? heed_attend_composed(r.q, r.k, r.v, desc) : heed_attend(r.q, r.k, r.v, desc));
-    check_no_error();
-    assert_true(heed_backward_from(r.out, p->g));
-    return r;
-}
-
-static void end(result *r)
-{
-    heed_tape_free(r->tape);
-}
-
-static heed_real element(heed_tensor t, int64_t number) /* row-major */
-{
-    int64_t index[HEED_MAX_RANK];
-    for (int axis = t.shape.rank - 1; axis >= 0; axis--) {
-        index[axis] = number % t.shape.dims[axis];
-        number /= t.shape.dims[axis];
-    }
-    return *heed_tensor_at(t, index);
-}
-
-static void same(heed_tensor a, heed_tensor b, double tolerance)
-{
-    assert_true(heed_tensor_ok(a) && heed_tensor_ok(b) && heed_shape_equal(a.shape, b.shape));
-    for (int64_t i = 0; i < heed_tensor_numel(a); i++)
-        check_close((double)element(a, i), (double)element(b, i), tolerance);
-}
-
-/* Bit for bit (NaN included). */
-static void identical(heed_tensor a, heed_tensor b)
-{
-    assert_true(heed_shape_equal(a.shape, b.shape));
-    for (int64_t i = 0; i < heed_tensor_numel(a); i++) {
-        heed_real x = element(a, i), y = element(b, i);
-        assert_memory_equal(&x, &y, sizeof x);
-    }
-}
+static const problem small = { .B = 3, .Tq = 7, .Tk = 7, .H = 3, .d = 5, .e = 5 };
 
 static void test_fused_equals_composed(void **state)
 {
     (void)state;
     for (int n = 0; n < LAYOUTS * CASES; n++) {
-        problem *p = random_problem(n % CASES);
+        problem *p = random_problem(n % CASES, small);
         p->layout = (layout)(n / CASES);
         result fused = run(p, false), composed = run(p, true);
-        double tolerance = 20 * CHECK_EPS;
-        same(heed_value(fused.out), heed_value(composed.out), tolerance);
-        same(heed_value(fused.weights), heed_value(composed.weights), tolerance);
-        same(heed_grad(fused.q), heed_grad(composed.q), tolerance);
-        same(heed_grad(fused.k), heed_grad(composed.k), tolerance);
-        same(heed_grad(fused.v), heed_grad(composed.v), tolerance);
-        if (p->bias)
-            same(heed_grad(fused.bias), heed_grad(composed.bias), tolerance);
-        if (p->gates)
-            same(heed_grad(fused.gates), heed_grad(composed.gates), tolerance);
+        same_results(p, &fused, &composed, 20 * CHECK_EPS);
         end(&fused);
         end(&composed);
     }
@@ -173,7 +26,7 @@ static void test_weights_and_empty_rows(void **state)
     (void)state;
     int64_t empty_rows = 0;
     for (int n = 0; n < CASES; n++) {
-        problem *p = random_problem(n);
+        problem *p = random_problem(n, small);
         for (int composed = 0; composed < 2; composed++) {
             result r = run(p, composed);
             heed_tensor w = heed_value(r.weights), o = heed_value(r.out), gq = heed_grad(r.q);
@@ -208,7 +61,7 @@ static void test_unseen_keys_are_never_read(void **state)
     (void)state;
     int64_t poisoned = 0;
     for (int n = 0; n < CASES; n++) {
-        problem *p = random_problem(n);
+        problem *p = random_problem(n, small);
         result before = run(p, false);
         for (int64_t b = 0; b < p->B; b++)
             for (int64_t h = 0; h < p->H; h++)
@@ -239,7 +92,7 @@ static void test_composed_ignores_padding(void **state)
 {
     (void)state;
     for (int n = 0; n < CASES; n++) {
-        problem *p = random_problem(n);
+        problem *p = random_problem(n, small);
         p->lengths = true;
         result before = run(p, true);
         for (int64_t b = 0; b < p->B; b++)
@@ -265,7 +118,7 @@ static void test_causality(void **state)
 {
     (void)state;
     for (int n = 0; n < CASES; n++) {
-        problem *p = random_problem(n);
+        problem *p = random_problem(n, small);
         p->Tk = p->Tq < p->Tk ? p->Tq : p->Tk;
         p->Tq = p->Tk;
         p->causal = true, p->lengths = p->allowed = p->bias = false;
@@ -301,7 +154,7 @@ static void test_heads_are_independent(void **state)
 {
     (void)state;
     for (int n = 0; n < CASES; n++) {
-        problem *p = random_problem(n);
+        problem *p = random_problem(n, small);
         p->dropout = p->allowed = p->bias = false; /* those depend on the head's number */
         result before = run(p, false);
         problem turned = *p;
@@ -332,7 +185,7 @@ static void test_padding_more_keys(void **state)
 {
     (void)state;
     for (int n = 0; n < CASES; n++) {
-        problem *p = random_problem(n);
+        problem *p = random_problem(n, small);
         p->allowed = p->bias = p->causal = p->dropout = false;
         p->lengths = true;
         result before = run(p, false);

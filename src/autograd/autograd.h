@@ -255,7 +255,7 @@ struct heed_node {
 };
 typedef struct {
     heed_tensor view; /* where to add; data NULL: nobody wants this gradient. May have stride 0: then reduce. */
-    heed_real beta;   /* 0: overwrite (view is contiguous), 1: add */
+    heed_real beta;   /* 0: overwrite (view is contiguous, if heed_grad_into gave it), 1: add */
 } heed_grad_dest;
 
 /* in[i] == NULL is an error unless optional. Fails on stale operands and on two tapes. */
@@ -268,6 +268,7 @@ HEED_API heed_var *heed_op_output_ordered(heed_node *node, heed_shape shape, con
 HEED_API void *heed_op_save(heed_node *node, int64_t bytes); /* memory that lives until backward */
 /* A second result without a gradient (attention weights); values not set. */
 HEED_API heed_var *heed_op_extra(heed_node *node, heed_shape shape);
+HEED_API int heed_op_threads(const heed_node *node);                    /* as many as the op may use */
 HEED_API heed_rng heed_op_rng(const heed_node *node, const char *site); /* of this pass; row is that of the first row */
 HEED_API heed_var *heed_op_end(heed_node *node);
 /* In backward: */
@@ -275,6 +276,10 @@ HEED_API heed_var *heed_op_end(heed_node *node);
 HEED_API heed_tensor heed_out_grad(const heed_node *node);
 HEED_API heed_grad_dest heed_grad_into(heed_node *node, int i); /* call just before writing operand i's gradient */
 HEED_API bool heed_op_wants(const heed_node *node, int i);      /* would heed_grad_into give a place? */
+/* The same for all operands at once, dest [n_in]. Views that together hold each element of one untouched root once, as q,
+ * k and v of one projection do, all get beta 0, though none is contiguous. A place with beta 0 shares no memory with
+ * another operand's. */
+HEED_API void heed_grad_into_all(heed_node *node, heed_grad_dest *dest);
 /* Memory until heed_op_end, or until the node's backward returns. */
 HEED_API heed_tensor heed_op_scratch(const heed_node *node, heed_shape shape);
 

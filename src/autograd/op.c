@@ -208,23 +208,89 @@ bool heed_op_wants(const heed_node *node, int i)
     return node->in[i] && node->in[i]->root->wants;
 }
 
-heed_grad_dest heed_grad_into(heed_node *node, int i)
+/* covers: the view, perhaps with others that are asked for at once, holds each element of its root once. */
+static heed_grad_dest grad_into(heed_node *node, int i, bool covers)
 {
     heed_grad_dest none = { .beta = 1 };
     if (!heed_op_wants(node, i))
         return none;
     heed_root *root = node->in[i]->root;
-    heed_tensor value = node->in[i]->value;
     if (!root->grad && !tape_grad_block(node->state->tape, root)) {
         node->state->tape->failed = true;
         return none;
     }
     bool fresh = !root_has_grad(root);
-    bool covers = value.data == root->base && heed_tensor_numel(value) == root->numel && heed_tensor_contiguous(value);
     if (fresh && !covers)
         memset(root->grad, 0, (size_t)root->numel * sizeof *root->grad);
     root->touched = true;
     if (root->is_external && root->external.empty)
         *root->external.empty = false;
-    return (heed_grad_dest){ .view = root_grad_view(root, value), .beta = fresh && covers ? 0 : 1 };
+    return (heed_grad_dest){ .view = root_grad_view(root, node->in[i]->value), .beta = fresh && covers ? 0 : 1 };
+}
+
+heed_grad_dest heed_grad_into(heed_node *node, int i)
+{
+    if (!heed_op_wants(node, i))
+        return grad_into(node, i, false);
+    const heed_root *root = node->in[i]->root;
+    heed_tensor value = node->in[i]->value;
+    return grad_into(
+        node, i, value.data == root->base && heed_tensor_numel(value) == root->numel && heed_tensor_contiguous(value));
+}
+
+/* Do these views of one root hold each of its elements once? Equal strides and equal distances make them one tensor with
+ * an axis more, and a tensor has no gaps if its strides, in order, are the products of the smaller axes' sizes. */
+static bool tile(const heed_root *root, const heed_tensor *views, int n)
+{
+    enum { AXES = HEED_MAX_RANK + 1 };
+    int64_t dims[AXES], strides[AXES], covered = 1;
+    int rank = views[0].shape.rank, axes = rank + 1;
+    for (int axis = 0; axis < rank; axis++) {
+        dims[axis] = views[0].shape.dims[axis];
+        strides[axis] = views[0].strides[axis];
+    }
+    dims[rank] = n;
+    strides[rank] = views[1].data - views[0].data;
+    for (int i = 1; i < n; i++) {
+        if (!heed_shape_equal(views[i].shape, views[0].shape) || views[i].data - views[i - 1].data != strides[rank])
+            return false;
+        for (int axis = 0; axis < rank; axis++)
+            if (dims[axis] > 1 && views[i].strides[axis] != strides[axis])
+                return false;
+    }
+    for (int axis = 0; axis < axes; axis++) /* takes out the axis whose stride comes next, until only size 1 is left */
+        if (dims[axis] > 1 && strides[axis] == covered) {
+            covered *= dims[axis];
+            dims[axis] = 1;
+            axis = -1;
+        }
+    return views[0].data == root->base && covered == root->numel && n * heed_tensor_numel(views[0]) == root->numel;
+}
+
+void heed_grad_into_all(heed_node *node, heed_grad_dest *dest)
+{
+    enum { MOST = 8 };
+    for (int i = 0; i < node->n_in; i++) {
+        heed_tensor views[MOST]; /* of the same root */
+        int n = 0, first = i;
+        for (int k = node->n_in - 1; k >= 0 && heed_op_wants(node, i); k--)
+            if (heed_op_wants(node, k) && node->in[k]->root == node->in[i]->root) {
+                first = k < first ? k : first;
+                n++;
+            }
+        for (int k = first, at = 0; k < node->n_in && n <= MOST && at < n; k++)
+            if (node->in[k] && node->in[k]->root == node->in[i]->root)
+                views[at++] = node->in[k]->value;
+        if (n <= 1)
+            dest[i] = heed_grad_into(node, i);
+        else
+            dest[i] = grad_into(node, i, first == i && n <= MOST && tile(node->in[i]->root, views, n));
+        if (first < i)
+            dest[i].beta = dest[first].beta;
+    }
+}
+
+int heed_op_threads(const heed_node *node)
+{
+    return node->state->tape->desc.threads;
 }

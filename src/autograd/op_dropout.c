@@ -23,7 +23,7 @@ static bool dropout_backward(heed_node *node)
     if (!gx.view.data)
         return true;
     heed_tensor g = heed_out_grad(node);
-    int threads = node->state->tape->desc.threads;
+    int threads = heed_op_threads(node);
     if (heed_tensor_contiguous(gx.view)) {
         k_dropout_backward(gx.view.data, gx.beta, g.data, saved->kept, &saved->draws, threads);
         return true;
@@ -71,7 +71,6 @@ heed_var *heed_dropout(heed_var *x, double p, const char *site)
     if (!y || !saved)
         return NULL;
     saved->draws = (k_dropout){ .rng = heed_op_rng(node, site), .shape = shape, .p = p };
-    k_dropout_forward(y->value.data, saved->kept, flat(x->value, y->value), &saved->draws,
-                      node->state->tape->desc.threads);
+    k_dropout_forward(y->value.data, saved->kept, flat(x->value, y->value), &saved->draws, heed_op_threads(node));
     return heed_op_end(node);
 }

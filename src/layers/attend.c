@@ -152,7 +152,7 @@ enum { Q, K, V, BIAS, GATES, OPERANDS };
 
 typedef struct {
     k_attention call;
-    heed_real *lse; /* [B, H, Tq] */
+    k_attention_row *row; /* [B, H, Tq] */
 } saved_attention;
 
 /* A view whose last axis has stride 1: itself, or a copy in the op's scratch memory. */
@@ -172,21 +172,30 @@ static bool gather_operands(heed_node *node, k_attention *call)
     return heed_tensor_ok(call->q) && heed_tensor_ok(call->k) && heed_tensor_ok(call->v);
 }
 
-/* Where an operand's gradient is summed: its place itself if no two of its elements share memory and rows are dense,
- * else zeroed scratch, added by give_back. */
-static heed_tensor sum_place(heed_node *node, int i, heed_grad_dest *dest)
+/* Where operand i's gradient is summed: its place itself if no two of its elements share memory and rows are dense, else
+ * scratch, added by attend_backward. *add: to what the place holds; biases and gates are always added. */
+static heed_tensor sum_place(heed_node *node, int i, heed_grad_dest dest, bool *add)
 {
-    *dest = heed_grad_into(node, i);
-    if (!dest->view.data)
-        return dest->view;
-    bool direct = i == GATES || i == BIAS || dest->view.strides[3] == 1;
-    for (int axis = 0; axis < dest->view.shape.rank; axis++)
-        direct &= dest->view.strides[axis] != 0 || dest->view.shape.dims[axis] == 1;
-    heed_tensor place = direct ? dest->view : heed_op_scratch(node, dest->view.shape);
-    if (!heed_tensor_ok(place) || (dest->beta == 0 && !heed_tensor_fill(dest->view, 0)) ||
-        (!direct && !heed_tensor_fill(place, 0)))
-        return (heed_tensor){ 0 };
-    return place;
+    *add = dest.beta != 0;
+    if (!dest.view.data)
+        return dest.view;
+    bool added = i == GATES || i == BIAS, direct = added || dest.view.strides[3] == 1;
+    for (int axis = 0; axis < dest.view.shape.rank; axis++)
+        direct &= dest.view.strides[axis] != 0 || dest.view.shape.dims[axis] == 1;
+    heed_tensor place = direct ? dest.view : heed_op_scratch(node, dest.view.shape);
+    *add &= direct;
+    return heed_tensor_ok(place) && (!added || *add || heed_tensor_fill(place, 0)) ? place : (heed_tensor){ 0 };
+}
+
+/* Two of q, k and v whose gradients may lie in the same memory: heads are not apart then. */
+static bool overlap(const heed_node *node, const heed_grad_dest *dest)
+{
+    for (int i = Q; i <= V; i++)
+        for (int k = Q; k < i; k++)
+            if (dest[i].view.data && dest[k].view.data && node->in[i]->root == node->in[k]->root &&
+                (dest[i].beta != 0 || dest[k].beta != 0))
+                return true;
+    return false;
 }
 
 static bool attend_backward(heed_node *node)
@@ -195,10 +204,13 @@ static bool attend_backward(heed_node *node)
     k_attention call = saved->call;
     heed_grad_dest dest[OPERANDS];
     heed_tensor place[OPERANDS], gates;
+    bool add[OPERANDS];
+    heed_grad_into_all(node, dest);
+    int threads = overlap(node, dest) ? 1 : heed_op_threads(node);
     if (!gather_operands(node, &call))
         return false;
     for (int i = 0; i < OPERANDS; i++) {
-        place[i] = sum_place(node, i, &dest[i]);
+        place[i] = sum_place(node, i, dest[i], &add[i]);
         if (dest[i].view.data && !place[i].data)
             return false;
     }
@@ -206,14 +218,14 @@ static bool attend_backward(heed_node *node)
     if (gates.data) /* [H] is seen as [B, H], summed over rows */
         gates = heed_tensor_broadcast(gates, HEED_SHAPE(call.q.shape.dims[0], call.q.shape.dims[2]));
     heed_tensor g = dense_rows(node, heed_out_grad(node));
-    heed_tensor scratch = heed_op_scratch(node, HEED_SHAPE(k_attention_scratch(&call)));
+    k_attention_grads to = { g, place[Q], place[K], place[V], place[BIAS], gates, add[Q], add[K], add[V] };
+    heed_tensor scratch = heed_op_scratch(node, HEED_SHAPE(k_attention_backward_scratch(&call, &to, threads)));
     if (!heed_tensor_ok(g) || !heed_tensor_ok(scratch))
         return false;
-    k_attention_grads grads = { g, place[Q], place[K], place[V], place[BIAS], gates };
-    k_attention_backward(&grads, saved->lse, &call, scratch.data);
+    k_attention_backward(&to, saved->row, &call, scratch.data, threads);
     for (int i = 0; i < OPERANDS; i++)
         if (dest[i].view.data && place[i].data != dest[i].view.data)
-            k_map(dest[i].view, 1, k_copy_row, &place[i], 1, NULL);
+            k_map(dest[i].view, dest[i].beta, k_copy_row, &place[i], 1, NULL);
     return true;
 }
 
@@ -247,18 +259,19 @@ heed_var *heed_attend(heed_var *q, heed_var *k, heed_var *v, heed_attend_desc de
     int64_t B = q->value.shape.dims[0], Tq = q->value.shape.dims[1], H = q->value.shape.dims[2],
             Tk = k->value.shape.dims[1], e = v->value.shape.dims[3];
     heed_var *out = heed_op_output(node, HEED_SHAPE(B, Tq, H, e));
-    saved_attention *saved = heed_op_save(node, (int64_t)sizeof *saved + B * H * Tq * (int64_t)sizeof *saved->lse);
+    saved_attention *saved = heed_op_save(node, (int64_t)sizeof *saved + B * H * Tq * (int64_t)sizeof *saved->row);
     if (!out || !saved)
         return NULL;
-    *saved = (saved_attention){ .call = describe(node, &desc), .lse = (heed_real *)(void *)(saved + 1) };
+    *saved = (saved_attention){ .call = describe(node, &desc), .row = (k_attention_row *)(void *)(saved + 1) };
     k_attention call = saved->call;
     heed_tensor scratch = { 0 };
     if (!gather_operands(node, &call) ||
-        !heed_tensor_ok(scratch = heed_op_scratch(node, HEED_SHAPE(k_attention_scratch(&call)))))
+        !heed_tensor_ok(scratch = heed_op_scratch(node, HEED_SHAPE(k_attention_scratch(&call, heed_op_threads(node))))))
         return NULL;
     heed_var *weights = desc.weights ? heed_op_extra(node, HEED_SHAPE(B, H, Tq, Tk)) : NULL;
     if (desc.weights && !(*desc.weights = weights))
         return NULL;
-    k_attention_forward(out->value, saved->lse, weights ? weights->value.data : NULL, &call, scratch.data);
+    k_attention_forward(out->value, saved->row, weights ? weights->value.data : NULL, &call, scratch.data,
+                        heed_op_threads(node));
     return heed_op_end(node);
 }

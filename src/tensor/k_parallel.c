@@ -6,11 +6,16 @@
 
 #include <omp.h>
 
+int k_threads(int threads)
+{
+    return threads < 1 || omp_in_parallel() ? 1 : threads;
+}
+
 void k_parallel(int threads, int64_t parts, k_part *part, void *context)
 {
     if (threads > parts)
         threads = (int)parts;
-    if (threads <= 1 || omp_in_parallel()) {
+    if (k_threads(threads) == 1) {
         for (int64_t i = 0; i < parts; i++)
             part(i, context);
         return;

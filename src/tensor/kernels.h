@@ -12,6 +12,7 @@
  * fail and must not depend on one another. */
 typedef void k_part(int64_t part, void *context);
 void k_parallel(int threads, int64_t parts, k_part *part, void *context);
+int k_threads(int threads); /* how many k_parallel would use for many parts */
 /* Cuts `items` of about `work` multiplications each into parts worth a thread's while, `each` items in all but the last;
  * a rule on the two numbers alone. Returns how many parts; 0 for no items. */
 int64_t k_parts(int64_t items, int64_t work, int64_t *each);
@@ -82,7 +83,7 @@ typedef struct {
 void k_sgd(heed_real *restrict x, heed_real *restrict m, const heed_real *restrict g, int64_t n,
            const k_sgd_rates *rates);
 
-/* ---- k_attention.c: softmax(scale q kᵀ + bias) v, forward and backward ------------------------------------------- */
+/* ---- k_attention.c, k_attention_grad.c: softmax(scale q kᵀ + bias) v, forward and backward ------------------------- */
 typedef struct {
     heed_tensor q, k, v; /* [B, Tq, H, d], [B, Tk, H, d], [B, Tk, H, e]; the last axis has stride 1 */
     bool causal;
@@ -95,14 +96,22 @@ typedef struct {
     double dropout;
     heed_rng rng;
 } k_attention;
+/* A row's weights are exp(score - top) inverse; 0 and 0 where nothing is allowed. */
+typedef struct {
+    heed_real top, inverse;
+} k_attention_row;
 typedef struct {
     heed_tensor out;                  /* the output's gradient, [B, Tq, H, e] */
     heed_tensor q, k, v, bias, gates; /* += here, shaped and strided as above; data NULL: not wanted */
+    bool add_q, add_k, add_v;         /* false: the place of q, k, v is overwritten */
 } k_attention_grads;
-int64_t k_attention_scratch(const k_attention *a); /* numbers of scratch both passes need */
-/* out [B, Tq, H, e], lse [B, H, Tq] log-sum-exp of each row, weights [B, H, Tq, Tk] or NULL */
-void k_attention_forward(heed_tensor out, heed_real *lse, heed_real *weights, const k_attention *a, heed_real *scratch);
-void k_attention_backward(const k_attention_grads *to, const heed_real *lse, const k_attention *a, heed_real *scratch);
+int64_t k_attention_scratch(const k_attention *a, int threads); /* numbers of scratch a pass needs */
+int64_t k_attention_backward_scratch(const k_attention *a, const k_attention_grads *to, int threads);
+/* out [B, Tq, H, e], row [B, H, Tq], weights [B, H, Tq, Tk] or NULL */
+void k_attention_forward(heed_tensor out, k_attention_row *row, heed_real *weights, const k_attention *a,
+                         heed_real *scratch, int threads);
+void k_attention_backward(const k_attention_grads *to, const k_attention_row *row, const k_attention *a,
+                          heed_real *scratch, int threads);
 
 /* ---- k_softmax.c: each row of [rows, n] by itself; all arrays contiguous ------------------------------------------ */
 /* A row of only -inf gives zeros (log: -inf) and no gradient; NaN anywhere in a row makes all of it NaN. y may be x. */
