@@ -178,10 +178,15 @@ bool op_broadcast(const heed_op *op, heed_shape a, heed_shape b, heed_shape *out
                      op->name, heed_shape_text(a, &x), heed_shape_text(b, &y));
 }
 
+int op_threads(const heed_node *node)
+{
+    return node->state->tape->desc.threads;
+}
+
 void op_map(const heed_node *node, heed_tensor out, heed_real beta, k_row *row, const heed_tensor *in, int n_in,
             const void *arg)
 {
-    k_map_parallel(node->state->tape->desc.threads, out, beta, row, in, n_in, arg);
+    k_map_parallel(op_threads(node), out, beta, row, in, n_in, arg);
 }
 
 bool op_ids_usable(const heed_node *node, const heed_ids *ids, const char *what)

@@ -14,14 +14,14 @@ typedef struct {
 
 static bool cross_entropy_backward(heed_node *node)
 {
-    const ce_saved *saved = node->saved;
+    ce_saved *saved = node->saved;
     k_cross_entropy ce = saved->ce;
     rows_grad g = rows_grad_begin(node, 0, &saved->layout);
     ce.logits = rows_of(node, node->in[0]->value, &saved->layout);
     if (!g.to || !ce.logits)
         return false;
     heed_real factor = (heed_real)saved->factor * *heed_out_grad(node).data;
-    k_cross_entropy_backward(g.to, g.beta, factor, saved->rows, &ce);
+    k_cross_entropy_backward(op_threads(node), g.to, g.beta, factor, saved->rows, &ce);
     rows_grad_end(&g);
     return true;
 }
@@ -83,7 +83,7 @@ heed_var *heed_cross_entropy(heed_var *logits, const heed_ids *labels, heed_ce_d
                          .factor = desc.sum || count == 0 ? 1 : 1 / (double)count };
     if (!saved->ce.logits)
         return NULL;
-    *loss->value.data = (heed_real)(saved->factor * k_cross_entropy_forward(saved->rows, &saved->ce));
+    *loss->value.data = (heed_real)(saved->factor * k_cross_entropy_forward(op_threads(node), saved->rows, &saved->ce));
     if (desc.count)
         *desc.count = count;
     return heed_op_end(node);

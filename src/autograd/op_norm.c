@@ -53,7 +53,7 @@ static heed_var *norm_forward(const heed_op *op, heed_var *const *in, int n_in, 
     k_norm norm = operands(node, rms);
     if (!norm.x)
         return NULL;
-    k_norm_forward(y->value.data, saved->rows, &norm);
+    k_norm_forward(op_threads(node), y->value.data, saved->rows, &norm);
     return heed_op_end(node);
 }
 
@@ -76,9 +76,11 @@ static bool norm_backward(heed_node *node, bool rms)
     if (!norm.x || (wants_w && !heed_tensor_ok(dw = heed_op_scratch(node, HEED_SHAPE(norm.n)))) ||
         (wants_b && !heed_tensor_ok(db = heed_op_scratch(node, HEED_SHAPE(norm.n)))))
         return false;
-    if (wants_x && !(gx = rows_grad_begin(node, 0, &saved->layout)).to)
+    heed_tensor scratch = heed_op_scratch(node, HEED_SHAPE(k_norm_scratch(&norm)));
+    if (!heed_tensor_ok(scratch) || (wants_x && !(gx = rows_grad_begin(node, 0, &saved->layout)).to))
         return false;
-    k_norm_backward(gx.to, gx.beta, dw.data, db.data, heed_out_grad(node).data, saved->rows, &norm);
+    k_norm_grads to = { .x = gx.to, .x_beta = gx.beta, .weight = dw.data, .bias = db.data };
+    k_norm_backward(op_threads(node), &to, heed_out_grad(node).data, saved->rows, &norm, scratch.data);
     rows_grad_end(&gx);
     return (!wants_w || add_vector(node, 1, &dw)) && (!wants_b || add_vector(node, 2, &db));
 }

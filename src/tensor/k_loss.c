@@ -31,46 +31,94 @@ static double row_loss(const heed_real *x, k_cross_entropy_row *s, int32_t label
     return loss;
 }
 
-double k_cross_entropy_forward(k_cross_entropy_row *stats, const k_cross_entropy *ce)
+/* dx_j = factor (softmax(x)_j - q_j); 0 in rows that do not count, and in rows of only -inf */
+static void row_gradient(heed_real *dx, heed_real beta, heed_real factor, const heed_real *x, k_cross_entropy_row s,
+                         const k_cross_entropy *ce)
 {
-    const heed_real *x = ce->logits;
+    heed_real everywhere = (heed_real)(ce->smoothing / (double)ce->classes);
+    int64_t n = ce->classes;
+    for (int64_t j = 0; j < n; j += K_WIDTH) {
+        k_vec p = k_exp_vec(k_load_first(x + j, n - j, 0) - s.top) * s.inverse;
+        k_put_first(dx + j, beta, factor * (p - everywhere), n - j);
+    }
+}
+
+/* ---- all rows, in parts ------------------------------------------------------------------------------------------ */
+
+typedef struct {
+    const k_cross_entropy *ce;
+    k_cross_entropy_row *stats;  /* forward fills them */
+    double losses[K_MOST_PARTS]; /* forward: of each part */
+    heed_real *dx, beta, factor; /* backward */
+    int64_t each;                /* rows of a part */
+} loss_job;
+
+static void forward_part(int64_t part, void *context)
+{
+    loss_job *job = context;
+    const k_cross_entropy *ce = job->ce;
+    int64_t from = part * job->each, to = from + job->each < ce->rows ? from + job->each : ce->rows;
     double loss = 0;
-    for (int64_t r = 0; r < ce->rows; r++, x += ce->classes)
+    for (int64_t r = from; r < to; r++)
         if (counts(ce, r))
-            loss += row_loss(x, stats + r, ce->labels[r], ce);
+            loss += row_loss(ce->logits + r * ce->classes, job->stats + r, ce->labels[r], ce);
+    job->losses[part] = loss;
+}
+
+static void backward_part(int64_t part, void *context)
+{
+    const loss_job *job = context;
+    const k_cross_entropy *ce = job->ce;
+    int64_t n = ce->classes, from = part * job->each, to = from + job->each < ce->rows ? from + job->each : ce->rows;
+    heed_real on_label = (heed_real)(1 - ce->smoothing);
+    for (int64_t r = from; r < to; r++) {
+        heed_real *dx = job->dx + r * n;
+        if (!counts(ce, r) || job->stats[r].inverse == 0) {
+            for (int64_t j = 0; j < n; j++)
+                k_put(dx + j, job->beta, 0);
+            continue;
+        }
+        row_gradient(dx, job->beta, job->factor, ce->logits + r * n, job->stats[r], ce);
+        dx[ce->labels[r]] -= job->factor * on_label;
+    }
+}
+
+static int64_t run_parts(int threads, k_part *part, loss_job *job)
+{
+    enum { WORK = 16 }; /* of a logit, in multiplications */
+    int64_t parts = k_parts(job->ce->rows, WORK * job->ce->classes, &job->each);
+    k_parallel(threads, parts, part, job);
+    return parts;
+}
+
+double k_cross_entropy_forward(int threads, k_cross_entropy_row *stats, const k_cross_entropy *ce)
+{
+    loss_job job = { .ce = ce, .stats = stats };
+    int64_t parts = run_parts(threads, forward_part, &job);
+    double loss = 0;
+    for (int64_t i = 0; i < parts; i++)
+        loss += job.losses[i];
     return loss;
 }
 
-/* dx_j = factor (softmax(x)_j - q_j); 0 in rows that do not count, and in rows of only -inf */
-void k_cross_entropy_backward(heed_real *dx, heed_real beta, heed_real factor, const k_cross_entropy_row *stats,
+void k_cross_entropy_backward(int threads, heed_real *dx, heed_real beta, heed_real factor, k_cross_entropy_row *stats,
                               const k_cross_entropy *ce)
 {
-    const heed_real *x = ce->logits;
-    int64_t n = ce->classes;
-    heed_real everywhere = (heed_real)(ce->smoothing / (double)n), on_label = (heed_real)(1 - ce->smoothing);
-    for (int64_t r = 0; r < ce->rows; r++, x += n, dx += n) {
-        k_cross_entropy_row s = stats[r];
-        if (!counts(ce, r) || s.inverse == 0) {
-            for (int64_t j = 0; j < n; j++)
-                k_put(dx + j, beta, 0);
-            continue;
-        }
-        for (int64_t j = 0; j < n; j++)
-            k_put(dx + j, beta, factor * (k_exp(x[j] - s.top) * s.inverse - everywhere));
-        dx[ce->labels[r]] -= factor * on_label;
-    }
+    loss_job job = { .ce = ce, .stats = stats, .dx = dx, .beta = beta, .factor = factor };
+    run_parts(threads, backward_part, &job);
 }
 
 double k_squared_distance(const heed_real *a, const heed_real *b, int64_t n)
 {
-    double part[K_LANES] = { 0 }, sum = 0;
+    k_sums sums = { 0 };
     int64_t i = 0;
-    for (; i + K_LANES <= n; i += K_LANES)
-        for (int lane = 0; lane < K_LANES; lane++) {
+    double rest = 0;
+    for (; i + K_WIDTH <= n; i += K_WIDTH)
+        for (int lane = 0; lane < K_WIDTH; lane++) {
             double d = (double)a[i + lane] - (double)b[i + lane];
-            part[lane] += d * d;
+            sums.part[lane] += d * d;
         }
     for (; i < n; i++)
-        sum += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
-    return sum + k_lanes_sum(part);
+        rest += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
+    return rest + k_sums_total(&sums);
 }

@@ -9,23 +9,35 @@
 
 #include <string.h>
 
-static inline heed_real centred(heed_real x, k_norm_row s)
+enum { WORK = 8 }; /* of an element, in multiplications */
+
+static int64_t least(int64_t a, int64_t b)
 {
-    return (x - s.mean) - s.rest;
+    return a < b ? a : b;
 }
+
+/* The first n of x, less the mean. */
+static inline k_vec centred(const heed_real *x, int64_t n, k_norm_row s)
+{
+    return (k_load_first(x, n, 0) - s.mean) - s.rest;
+}
+
+/* ---- forward ----------------------------------------------------------------------------------------------------- */
 
 static double sum_of_squares(const heed_real *x, k_norm_row s, int64_t n)
 {
-    double part[K_LANES] = { 0 }, sum = 0;
+    k_sums sums = { 0 };
+    double sum = 0;
     int64_t i = 0;
-    for (; i + K_LANES <= n; i += K_LANES)
-        for (int lane = 0; lane < K_LANES; lane++) {
-            double d = (double)centred(x[i + lane], s);
-            part[lane] += d * d;
-        }
-    for (; i < n; i++)
-        sum += (double)centred(x[i], s) * (double)centred(x[i], s);
-    return sum + k_lanes_sum(part);
+    for (; i + K_WIDTH <= n; i += K_WIDTH) {
+        k_vec d = centred(x + i, K_WIDTH, s);
+        k_sums_add_product(&sums, d, d);
+    }
+    for (; i < n; i++) {
+        heed_real d = (x[i] - s.mean) - s.rest;
+        sum += (double)d * (double)d;
+    }
+    return sum + k_sums_total(&sums);
 }
 
 static k_norm_row row_statistics(const heed_real *x, const k_norm *norm)
@@ -41,66 +53,120 @@ static k_norm_row row_statistics(const heed_real *x, const k_norm *norm)
     return s;
 }
 
-void k_norm_forward(heed_real *y, k_norm_row *stats, const k_norm *norm)
-{
-    const heed_real *x = norm->x, *w = norm->weight, *b = norm->bias;
-    int64_t n = norm->n;
-    for (int64_t r = 0; r < norm->rows; r++, x += n, y += n) {
-        k_norm_row s = stats[r] = row_statistics(x, norm);
-        for (int64_t i = 0; i < n; i++)
-            y[i] = centred(x[i], s) * s.scale;
-        for (int64_t i = 0; w && i < n; i++)
-            y[i] *= w[i];
-        for (int64_t i = 0; b && i < n; i++)
-            y[i] += b[i];
-    }
-}
+typedef struct {
+    heed_real *y;
+    k_norm_row *stats;
+    const k_norm *norm;
+    int64_t each; /* rows of a part */
+} forward_job;
 
-/* With g = dy w:  dx_i = scale (g_i - mean(g) - x^_i mean(g x^)), without the first mean for RMS norm. */
-static void row_gradient(heed_real *dx, heed_real beta, const heed_real *x, const heed_real *dy, k_norm_row s,
-                         const k_norm *norm)
+static void forward_part(int64_t part, void *context)
 {
-    const heed_real *w = norm->weight;
-    double part[K_LANES] = { 0 }, part_x[K_LANES] = { 0 }, sum = 0, sum_x = 0;
-    int64_t i = 0, n = norm->n;
-    for (; i + K_LANES <= n; i += K_LANES)
-        for (int lane = 0; lane < K_LANES; lane++) {
-            heed_real g = w ? dy[i + lane] * w[i + lane] : dy[i + lane];
-            part[lane] += (double)g;
-            part_x[lane] += (double)g * (double)centred(x[i + lane], s);
+    const forward_job *job = context;
+    const k_norm *norm = job->norm;
+    int64_t n = norm->n, from = part * job->each, to = least(from + job->each, norm->rows);
+    const heed_real *w = norm->weight, *b = norm->bias;
+    for (int64_t r = from; r < to; r++) {
+        const heed_real *x = norm->x + r * n;
+        heed_real *y = job->y + r * n;
+        k_norm_row s = job->stats[r] = row_statistics(x, norm);
+        for (int64_t i = 0; i < n; i += K_WIDTH) {
+            k_vec v = centred(x + i, n - i, s) * s.scale;
+            if (w)
+                v *= k_load_first(w + i, n - i, 0);
+            if (b)
+                v += k_load_first(b + i, n - i, 0);
+            k_store_first(y + i, v, n - i);
         }
-    for (; i < n; i++) {
-        heed_real g = w ? dy[i] * w[i] : dy[i];
-        sum += (double)g;
-        sum_x += (double)g * (double)centred(x[i], s);
-    }
-    sum += k_lanes_sum(part);
-    sum_x += k_lanes_sum(part_x);
-    heed_real mean = norm->rms ? 0 : (heed_real)(sum / (double)n);
-    heed_real along = (heed_real)(sum_x / (double)n) * s.scale * s.scale;
-    for (i = 0; i < n; i++) {
-        heed_real g = w ? dy[i] * w[i] : dy[i];
-        k_put(dx + i, beta, s.scale * (g - mean - centred(x[i], s) * along));
     }
 }
 
-/* dw = sum over rows of dy x^,  db = sum over rows of dy */
-void k_norm_backward(heed_real *dx, heed_real beta, heed_real *dweight, heed_real *dbias, const heed_real *dy,
-                     const k_norm_row *stats, const k_norm *norm)
+void k_norm_forward(int threads, heed_real *y, k_norm_row *stats, const k_norm *norm)
 {
-    const heed_real *x = norm->x;
+    forward_job job = { .y = y, .stats = stats, .norm = norm };
+    k_parallel(threads, k_parts(norm->rows, WORK * norm->n, &job.each), forward_part, &job);
+}
+
+/* ---- backward ---------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    const k_norm_grads *to;
+    heed_real *partial; /* [parts, 2, n]: each part's gradient of weight and bias */
+    const heed_real *dy;
+    const k_norm_row *stats;
+    const k_norm *norm;
+    int64_t each;
+} backward_job;
+
+/* dw += dy x^,  db += dy,  and with g = dy w:
+ *
+ *     dx_i = scale (g_i - mean(g) - x^_i mean(g x^))      without the first mean for RMS norm
+ *
+ * These means decide no norm: they are summed in heed_real, side by side. */
+static void row_gradient(const backward_job *job, int64_t r, heed_real *dw, heed_real *db)
+{
+    const k_norm *norm = job->norm;
+    const k_norm_grads *to = job->to;
     int64_t n = norm->n;
-    if (dweight)
-        memset(dweight, 0, (size_t)n * sizeof *dweight);
-    if (dbias)
-        memset(dbias, 0, (size_t)n * sizeof *dbias);
-    for (int64_t r = 0; r < norm->rows; r++, x += n, dy += n) {
-        k_norm_row s = stats[r];
-        for (int64_t i = 0; dweight && i < n; i++)
-            dweight[i] += dy[i] * (centred(x[i], s) * s.scale);
-        for (int64_t i = 0; dbias && i < n; i++)
-            dbias[i] += dy[i];
-        if (dx)
-            row_gradient(dx + r * n, beta, x, dy, s, norm);
+    const heed_real *x = norm->x + r * n, *dy = job->dy + r * n, *w = norm->weight;
+    k_norm_row s = job->stats[r];
+    k_vec sums = { 0 }, sums_x = { 0 };
+    for (int64_t i = 0; i < n; i += K_WIDTH) {
+        k_vec g = k_load_first(dy + i, n - i, 0), c = centred(x + i, n - i, s);
+        if (to->weight)
+            k_put_first(dw + i, 1, g * (c * s.scale), n - i);
+        if (to->bias)
+            k_put_first(db + i, 1, g, n - i);
+        if (w)
+            g *= k_load_first(w + i, n - i, 0);
+        sums += g;
+        sums_x += g * c;
     }
+    if (!to->x)
+        return;
+    heed_real mean = norm->rms ? 0 : k_sum_of(sums) / (heed_real)n;
+    heed_real along = k_sum_of(sums_x) / (heed_real)n * s.scale * s.scale;
+    for (int64_t i = 0; i < n; i += K_WIDTH) {
+        k_vec g = k_load_first(dy + i, n - i, 0);
+        if (w)
+            g *= k_load_first(w + i, n - i, 0);
+        k_put_first(to->x + r * n + i, to->x_beta, s.scale * (g - mean - centred(x + i, n - i, s) * along), n - i);
+    }
+}
+
+static void backward_part(int64_t part, void *context)
+{
+    const backward_job *job = context;
+    int64_t n = job->norm->n, from = part * job->each, to = least(from + job->each, job->norm->rows);
+    heed_real *dw = job->partial + part * 2 * n;
+    memset(dw, 0, (size_t)(2 * n) * sizeof *dw);
+    for (int64_t r = from; r < to; r++)
+        row_gradient(job, r, dw, dw + n);
+}
+
+/* out [n] = the sum of `parts` rows that are 2 n apart */
+static void add_parts(heed_real *out, const heed_real *partial, int64_t parts, int64_t n)
+{
+    if (!out)
+        return;
+    memset(out, 0, (size_t)n * sizeof *out);
+    for (int64_t part = 0; part < parts; part++)
+        for (int64_t i = 0; i < n; i++)
+            out[i] += partial[part * 2 * n + i];
+}
+
+int64_t k_norm_scratch(const k_norm *norm)
+{
+    int64_t each;
+    return k_parts(norm->rows, WORK * norm->n, &each) * 2 * norm->n;
+}
+
+void k_norm_backward(int threads, const k_norm_grads *to, const heed_real *dy, const k_norm_row *stats,
+                     const k_norm *norm, heed_real *scratch)
+{
+    backward_job job = { .to = to, .partial = scratch, .dy = dy, .stats = stats, .norm = norm };
+    int64_t parts = k_parts(norm->rows, WORK * norm->n, &job.each);
+    k_parallel(threads, parts, backward_part, &job);
+    add_parts(to->weight, scratch, parts, norm->n);
+    add_parts(to->bias, scratch + norm->n, parts, norm->n);
 }

@@ -27,9 +27,9 @@ void k_parallel(int threads, int64_t parts, k_part *part, void *context)
 
 int64_t k_parts(int64_t items, int64_t work, int64_t *each)
 {
-    enum { MOST = 16, LEAST = 1 << 16 }; /* a part of 65,536 multiplications takes about 5 us; waking a thread, 1 us */
+    enum { LEAST = 1 << 16 }; /* a part of 65,536 multiplications takes about 5 us; waking a thread, 1 us */
     double wanted = (double)items * (double)work / LEAST;
-    int64_t parts = wanted < 1 ? 1 : wanted > MOST ? MOST : (int64_t)wanted;
+    int64_t parts = wanted < 1 ? 1 : wanted > K_MOST_PARTS ? K_MOST_PARTS : (int64_t)wanted;
     *each = (items + parts - 1) / parts;
     return *each ? (items + *each - 1) / *each : 0;
 }

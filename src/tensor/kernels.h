@@ -14,7 +14,8 @@ typedef void k_part(int64_t part, void *context);
 void k_parallel(int threads, int64_t parts, k_part *part, void *context);
 int k_threads(int threads); /* how many k_parallel would use for many parts */
 /* Cuts `items` of about `work` multiplications each into parts worth a thread's while, `each` items in all but the last;
- * a rule on the two numbers alone. Returns how many parts; 0 for no items. */
+ * a rule on the two numbers alone. Returns how many parts, at most K_MOST_PARTS; 0 for no items. */
+enum { K_MOST_PARTS = 16 };
 int64_t k_parts(int64_t items, int64_t work, int64_t *each);
 
 /* ---- k_map.c: elementwise, over any strides -------------------------------------------------------------------- */
@@ -115,12 +116,13 @@ void k_attention_backward(const k_attention_grads *to, const k_attention_row *ro
 
 /* ---- k_softmax.c: each row of [rows, n] by itself; all arrays contiguous ------------------------------------------ */
 /* A row of only -inf gives zeros (log: -inf) and no gradient; NaN anywhere in a row makes all of it NaN. y may be x. */
-void k_softmax(heed_real *y, const heed_real *x, int64_t rows, int64_t n);
-void k_log_softmax(heed_real *y, const heed_real *x, int64_t rows, int64_t n);
+void k_softmax(int threads, heed_real *y, const heed_real *x, int64_t rows, int64_t n);
+void k_log_softmax(int threads, heed_real *y, const heed_real *x, int64_t rows, int64_t n);
 /* dx = (gradient for x) + beta dx; dx may be dy, with beta 0 */
-void k_softmax_grad(heed_real *dx, heed_real beta, const heed_real *dy, const heed_real *y, int64_t rows, int64_t n);
-void k_log_softmax_grad(heed_real *dx, heed_real beta, const heed_real *dy, const heed_real *y, int64_t rows,
-                        int64_t n);
+void k_softmax_grad(int threads, heed_real *dx, heed_real beta, const heed_real *dy, const heed_real *y, int64_t rows,
+                    int64_t n);
+void k_log_softmax_grad(int threads, heed_real *dx, heed_real beta, const heed_real *dy, const heed_real *y,
+                        int64_t rows, int64_t n);
 
 /* ---- k_norm.c: layer norm and RMS norm ----------------------------------------------------------------------------- */
 typedef struct {
@@ -134,11 +136,15 @@ typedef struct {
 typedef struct {
     heed_real mean, rest, scale;
 } k_norm_row;
+typedef struct {
+    heed_real *x, x_beta;     /* [rows, n] = gradient + x_beta x */
+    heed_real *weight, *bias; /* [n], overwritten; any of the three NULL: not wanted */
+} k_norm_grads;
 /* y [rows, n], stats [rows] */
-void k_norm_forward(heed_real *y, k_norm_row *stats, const k_norm *norm);
-/* dx [rows, n] = gradient + beta dx; dweight [n] and dbias [n] overwritten; NULL: not wanted */
-void k_norm_backward(heed_real *dx, heed_real beta, heed_real *dweight, heed_real *dbias, const heed_real *dy,
-                     const k_norm_row *stats, const k_norm *norm);
+void k_norm_forward(int threads, heed_real *y, k_norm_row *stats, const k_norm *norm);
+int64_t k_norm_scratch(const k_norm *norm); /* numbers of scratch that backward needs */
+void k_norm_backward(int threads, const k_norm_grads *to, const heed_real *dy, const k_norm_row *stats,
+                     const k_norm *norm, heed_real *scratch);
 
 /* ---- k_loss.c ------------------------------------------------------------------------------------------------------ */
 typedef struct {
@@ -153,9 +159,9 @@ typedef struct {
     heed_real top, inverse; /* softmax = exp(x - top) inverse */
 } k_cross_entropy_row;
 /* Sum of the losses of the rows that count; stats [rows]. */
-double k_cross_entropy_forward(k_cross_entropy_row *stats, const k_cross_entropy *ce);
-/* dx [rows, classes] = factor gradient + beta dx */
-void k_cross_entropy_backward(heed_real *dx, heed_real beta, heed_real factor, const k_cross_entropy_row *stats,
+double k_cross_entropy_forward(int threads, k_cross_entropy_row *stats, const k_cross_entropy *ce);
+/* dx [rows, classes] = factor gradient + beta dx; stats as forward left them */
+void k_cross_entropy_backward(int threads, heed_real *dx, heed_real beta, heed_real factor, k_cross_entropy_row *stats,
                               const k_cross_entropy *ce);
 double k_squared_distance(const heed_real *a, const heed_real *b, int64_t n);
 
