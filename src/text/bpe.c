@@ -103,10 +103,10 @@ bool bpe_add_merge(heed_bpe *bpe, int32_t left, int32_t right)
         bpe->merges = merges;
         bpe->room = room;
     }
-    int64_t known = bpe->symbols.n, made = bpe_joined(bpe, left, right);
+    int64_t made = bpe_joined(bpe, left, right);
     if (made < 0 || !pairs_add(&bpe->ranks, left, right, (int32_t)bpe->n))
         return false;
-    if (made == known)
+    if (bpe->symbols.entries[made].count == 0)
         bpe->symbols.entries[made].count = bpe->n + 1;
     bpe->merges[bpe->n++] = (bpe_merge){ left, right, (int32_t)made };
     return true;

@@ -1,17 +1,20 @@
 /* heed/text: words.
  *
- *     heed_corpus *corpus = heed_corpus_read_tsv("pairs.tsv", (heed_corpus_desc){ 0 });
- *     heed_vocab *source = heed_vocab_new(), *target = heed_vocab_new();
- *     ... heed_vocab_count(source, corpus->pairs[i].source) for every pair ...
- *     heed_vocab_freeze(source, (heed_vocab_desc){ 0 });
- *     int32_t ids[64]; int64_t unknown;
- *     int64_t n = heed_vocab_encode(source, "the cat sleeps .", ids, 64, &unknown);
+ *     heed_vocab *vocab = heed_vocab_for((heed_text_desc){ .compose = true });
+ *     heed_stream *pairs = heed_stream_open_tsv("pairs.tsv", (heed_corpus_desc){ 0 });
+ *     for (heed_pair pair; heed_stream_next(pairs, &pair) == 1;)
+ *         if (!heed_vocab_count(vocab, pair.source) || !heed_vocab_count(vocab, pair.target)) die(...);
+ *     if (!heed_vocab_freeze(vocab, (heed_vocab_desc){ .bpe.merges = 10000 })) die(...);    // without .bpe: words
+ *     int64_t unknown, n = heed_vocab_encode(vocab, "The cat sleeps.", ids, 64, &unknown);
+ *     char *line = heed_vocab_decode(vocab, ids, n);                                        // "The cat sleeps."
  *
  * Rules
  *   - Text is UTF-8, one sentence a line. Words are cut at white space, punctuation at a word's ends becomes words of its
  *     own, marked with U+FFED where it was joined, so that joining them again gives the line back (rules: words.c).
+ *   - Words may be cut further, into subwords by byte-pair encoding (bpe.c); a vocabulary does both ways by itself.
  *   - Ids 0..3 are <pad> <bos> <eos> <unk>. They are never found by text: a literal "<pad>" is text like any other.
  *   - A bad line is reported with its number (that of sed -n) and reason, counted, and skipped or refused.
+ *   - A frozen vocabulary, and merges, may be used by several threads at once.
  */
 #ifndef HEED_TEXT_H
 #define HEED_TEXT_H
