@@ -271,7 +271,7 @@ static loop loop_open(model *m, const training *run)
     if (!heed_dataset_count(l.train) || !heed_dataset_count(l.valid))
         die("no %s pair is left to work with", heed_dataset_count(l.train) ? "validation" : "training");
     l.batches = heed_batches_new(l.train, (heed_batches_desc){ .rows = m->config.batch,
-                                                               .max_tokens = m->config.max_tokens,
+                                                               .side_tokens = m->config.max_tokens,
                                                                .seed = (uint64_t)m->config.seed });
     if (strcmp(m->config.metric, "bleu") == 0)
         l.translated = data_encode(run->valid, m->source, m->target, 0, &valid_left);
