@@ -1,6 +1,7 @@
 #!/bin/bash
 # evaluate --toy from the outside: the table and the JSON of a small model, for every split.
 . "$(dirname "$0")/cli/lib.sh"
+root=$OLDPWD
 
 "$toy" corpus --n 400 >pairs.tsv || wrong 'no corpus to train on'
 "$toy" train --data pairs.tsv "${tiny[@]}" --steps 40 --out model >out 2>&1 || wrong 'no model'
@@ -60,4 +61,10 @@ expect 0 'GEN-DET' "$toy" evaluate --model other --toy --n 30
 check 'no margin where it knows no form' grep -qE '^GEN-ADJ .* - ' out
 expect 0 '"margin": null' "$toy" evaluate --model other --toy --n 30 --json
 expect 0 'exact match' "$toy" evaluate --model other --toy --n 1
+# ---- the recipe that scores splits -------------------------------------------------------------------------------------
+recipe=(env BIN="$(dirname "$toy")" "$root/examples/translate_toy/recipes/toy_splits.sh")
+expect 0 '| probe | 24 | ' "${recipe[@]}" model probe
+check 'the full table stays' grep -q 'forced choice' model.splits/probe.txt
+expect 2 'usage: toy_splits.sh' "${recipe[@]}"
+expect 1 'nowhere' "${recipe[@]}" nowhere probe
 total

@@ -10,13 +10,15 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SHOWN = 8, SCORED = 1000 };
+/* Training validates on the first sentences of dev; the ones after them are held out here, so that the test splits stay
+ * unseen until somebody asks for them (evaluate --toy). */
+enum { SHOWN = 8, VALID = 500, SCORED = 1000 };
 
 /* The first few of the held-out sentences, and how many of all come out word for word. */
 static void show_held_out(const model *m, const training *run, int threads)
 {
     int64_t left_out;
-    heed_corpus *held = data_toy(TOY_SEED, TOY_TEST_IID, 0, SCORED);
+    heed_corpus *held = data_toy(TOY_SEED, TOY_DEV, VALID, SCORED);
     heed_dataset *data = data_encode(held, m->source, m->target, 0, &left_out);
     char **translations = score_translate(m, data, (search_options){ 0 }, threads, NULL);
     printf("\nSentences it has never seen:\n\n");
@@ -64,7 +66,7 @@ int cmd_demo(int argc, char **argv)
     if (parsed != OPTIONS_RUN)
         return parsed == OPTIONS_HELP ? (output_check(), 0) : EXIT_USAGE;
     folder_open(out);
-    heed_corpus *train = data_toy(TOY_SEED, TOY_TRAIN, 0, -1), *valid = data_toy(TOY_SEED, TOY_DEV, 0, 500);
+    heed_corpus *train = data_toy(TOY_SEED, TOY_TRAIN, 0, -1), *valid = data_toy(TOY_SEED, TOY_DEV, 0, VALID);
     heed_vocab *source, *target;
     data_vocabularies(train, &config, &source, &target);
     model *m = model_new(&config, source, target);

@@ -16,7 +16,7 @@ configuration configuration_defaults(void)
         .ffn = 256,
         .dropout = 0.05,
         .activation_dropout = 0.05,
-        .steps = 2500,
+        .steps = 4000,
         .batch = 64,
         .accumulate = 1,
         .warmup = 200,

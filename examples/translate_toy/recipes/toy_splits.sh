@@ -4,9 +4,9 @@
 #
 #     examples/translate_toy/recipes/toy_splits.sh MODEL [SPLIT ...]
 #
-# The full tables stay in MODEL.splits/SPLIT.txt.
+# It runs build/translate_toy, or that in $BIN. The full tables stay in MODEL.splits/SPLIT.txt.
 set -eu
-toy=$(dirname "$0")/../../../build/translate_toy
+toy=${BIN:-$(dirname "$0")/../../../build}/translate_toy
 [ -x "$toy" ] || { echo "toy_splits.sh: no $toy: run make first" >&2; exit 2; }
 [ $# -ge 1 ] || { echo "usage: toy_splits.sh MODEL [SPLIT ...]" >&2; exit 2; }
 model=$1
