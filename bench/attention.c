@@ -40,8 +40,8 @@ static void run_case(const bench_options *options, json_t *report, attention_siz
     attention_case c = { .causal = causal, .params = heed_params_new() };
     c.layer =
         heed_attention_make(c.params, "attention", (heed_attention_desc){ .d_model = size.d, .heads = size.heads });
-    c.tape = heed_tape_new((heed_tape_desc){ .threads = options->threads });
-    if (!heed_params_init(c.params, 1234) || !c.tape)
+    c.tape = bench_tape(options);
+    if (!heed_params_init(c.params, 1234))
         die("%s", heed_error());
     c.x = leaf_new("x", HEED_SHAPE(size.B, size.T, size.d));
     c.dy = bench_alloc(size.B * size.T * size.d, sizeof *c.dy);

@@ -13,6 +13,7 @@
 typedef struct {
     const char *workload, *only; /* only: a part of the names of the cases to run; NULL: all */
     int threads;
+    heed_gemm gemm;
     double dropout, attention_dropout; /* of W1-W3 */
     int64_t warmup, reps;              /* steps before timing; least number of timed ones */
     double min_time;                   /* seconds of timing, at least */
@@ -30,6 +31,9 @@ typedef struct {
 /* Fills options in from the command line; exits with 2 and a sentence, or with 0 after --help. */
 const bench_workload *bench_options_read(bench_options *options, int argc, char **argv,
                                          const bench_workload *workloads);
+
+const char *bench_gemm_name(const bench_options *options);
+heed_tape *bench_tape(const bench_options *options); /* with the options' threads and products */
 
 _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));       /* exit 1 */
 _Noreturn void die_usage(const char *format, ...) __attribute__((format(printf, 1, 2))); /* exit 2 */

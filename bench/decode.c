@@ -80,8 +80,8 @@ static void run_case(const bench_options *options, json_t *report, const char *n
     d.net = seq2seq_make(d.params, size, 0, 0);
     d.threads = options->threads < SHARDS ? options->threads : SHARDS;
     for (int i = 0; i < d.threads; i++)
-        d.tapes[i] = heed_tape_new((heed_tape_desc){ .threads = options->threads });
-    if (!heed_params_init(d.params, 1234) || !d.tapes[d.threads - 1])
+        d.tapes[i] = bench_tape(options);
+    if (!heed_params_init(d.params, 1234))
         die("%s", heed_error());
     d.src = bench_alloc(rows * size.src, sizeof *d.src);
     d.out = bench_alloc(rows * GENERATED, sizeof *d.out);

@@ -18,9 +18,9 @@ int main(int argc, char **argv)
 {
     bench_options options;
     const bench_workload *workload = bench_options_read(&options, argc, argv, workloads);
-    json_t *report = json_pack("{s:s, s:s, s:s, s:i, s:f, s:f}", "workload", workload->name, "peer", "heed", "version",
-                               heed_version(), "threads", options.threads, "dropout", options.dropout, "attn_dropout",
-                               options.attention_dropout);
+    json_t *report = json_pack("{s:s, s:s, s:s, s:s, s:i, s:f, s:f}", "workload", workload->name, "peer", "heed",
+                               "version", heed_version(), "gemm", bench_gemm_name(&options), "threads", options.threads,
+                               "dropout", options.dropout, "attn_dropout", options.attention_dropout);
     if (!report)
         die("out of memory");
     workload->run(&options, report);

@@ -126,9 +126,7 @@ static void run_op(const bench_options *options, json_t *report, const op_case *
     static const char *const names[LEAVES] = { "x", "w", "b" };
     if (!bench_wants(options, op->name))
         return;
-    op_run run = { .op = op, .tape = heed_tape_new((heed_tape_desc){ .threads = options->threads }) };
-    if (!run.tape)
-        die("%s", heed_error());
+    op_run run = { .op = op, .tape = bench_tape(options) };
     for (int i = 0; i < LEAVES && op->leaves[i].rank; i++)
         run.leaves[i] = leaf_new(names[i], op->leaves[i]);
     bench_fill_ids(run.ids, IDS, "ids", op->below ? op->below : 1);

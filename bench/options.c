@@ -54,7 +54,7 @@ static const row rows[] = {
     { "threads", "N", "0: as many as there are cores (default 0)", THREADS, 0, 1024 },
     { "dropout", "P", "W1-W3: on embeddings, sublayers and ffn (default 0.1)", DROPOUT, 0, 0.99 },
     { "attn-dropout", "P", "W1-W3: on attention weights (default 0)", ATTN_DROPOUT, 0, 0.99 },
-    { "gemm", "MODE", "blas, split6, split3 or bf16 (default blas)", GEMM, 0, 0 },
+    { "gemm", "MODE", "auto, blas, split6, split3 or bf16 (default auto)", GEMM, 0, 0 },
     { "reps", "N", "least number of timed steps (default 15)", REPS, 1, 1e6 },
     { "min-time", "S", "least seconds of timing (default 4)", MIN_TIME, 0, 3600 },
     { "warmup", "N", "steps before timing (default 5)", WARMUP, 0, 1e6 },
@@ -94,15 +94,26 @@ static double number(const row *r, const char *text)
     return value;
 }
 
-static void check_gemm(const char *mode)
+/* The modes the library has by this build's headers, then those it has not. */
+static const char *const gemm_names[] = {
+    [HEED_GEMM_AUTO] = "auto", [HEED_GEMM_BLAS] = "blas", "split6", "split3", "bf16"
+};
+
+static heed_gemm gemm_mode(const char *name)
 {
-    static const char *const modes[] = { "blas", "split6", "split3", "bf16" };
-    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
-        if (strcmp(mode, modes[i]) == 0 && i > 0)
-            die_usage("--gemm %s: this build has blas alone", mode);
-        else if (strcmp(mode, modes[i]) == 0)
-            return;
-    die_usage("--gemm is blas, split6, split3 or bf16, not \"%s\"", mode);
+    for (int i = 0; i < (int)(sizeof gemm_names / sizeof *gemm_names); i++) {
+        if (strcmp(name, gemm_names[i]) != 0)
+            continue;
+        if (i > HEED_GEMM_BLAS)
+            die_usage("--gemm %s: this heed has auto and blas alone", name);
+        return (heed_gemm)i;
+    }
+    die_usage("--gemm is auto, blas, split6, split3 or bf16, not \"%s\"", name);
+}
+
+const char *bench_gemm_name(const bench_options *options)
+{
+    return gemm_names[options->gemm];
 }
 
 static void take(bench_options *o, const row *r, const char *text)
@@ -115,7 +126,7 @@ static void take(bench_options *o, const row *r, const char *text)
         o->only = text;
         break;
     case GEMM:
-        check_gemm(text);
+        o->gemm = gemm_mode(text);
         break;
     case THREADS:
         o->threads = (int)number(r, text);

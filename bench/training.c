@@ -23,12 +23,21 @@ void bench_fill_normal(heed_real *values, int64_t n, const char *name)
         die("%s", heed_error());
 }
 
+heed_tape *bench_tape(const bench_options *options)
+{
+    heed_tape *tape = heed_tape_new((heed_tape_desc){ .threads = options->threads, .gemm = options->gemm });
+    if (!tape)
+        die("%s", heed_error());
+    return tape;
+}
+
 void training_open(training *t, const bench_options *options, training_desc desc)
 {
     *t = (training){ .params = desc.params, .divisor = desc.divisor, .loss_fn = desc.loss, .context = desc.context };
     t->opt = heed_adamw_make(desc.params, desc.opt);
     t->opt.threads = options->threads;
-    t->trainer = heed_trainer_new(desc.params, (heed_trainer_desc){ .threads = options->threads, .seed = 1234 });
+    t->trainer = heed_trainer_new(
+        desc.params, (heed_trainer_desc){ .threads = options->threads, .seed = 1234, .gemm = options->gemm });
     t->shards = heed_shards_rule(desc.rows, desc.rows * desc.row_tokens, heed_params_numel(desc.params));
     int32_t *lengths = bench_alloc(desc.rows, sizeof *lengths);
     for (int64_t i = 0; i < desc.rows; i++)
