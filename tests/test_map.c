@@ -53,7 +53,7 @@ static void check_map(random_view out, heed_real beta, const random_view *in, in
     if (threads == 0)
         k_map(out.view, beta, f_row, tensors, n_in, &n_in);
     else
-        k_map_parallel(threads, out.view, beta, f_row, tensors, n_in, &n_in);
+        k_map_parallel(out.view, beta, f_row, tensors, n_in, &n_in, threads);
     view_check_base(out.base, want);
     free(want);
 }

@@ -275,8 +275,9 @@ static void test_threads_give_the_same_bits(void **state)
 static void test_pieces_of_every_length(void **state)
 {
     (void)state;
-    enum { MOST = 80 };
+    enum { MOST = 150 };
     heed_real x[MOST], y[MOST], z[MOST];
+    const heed_real *const all[] = { x, y, x };
     for (int n = 0; n <= MOST; n++) {
         double sum = 0;
         for (int i = 0; i < MOST; i++) {
@@ -286,13 +287,13 @@ static void test_pieces_of_every_length(void **state)
         for (int i = 0; i < n; i++)
             sum += (double)x[i] * (double)x[i];
         check_close(k_sum_squares(x, n), sum, 1e-14);
-        k_add_scaled(y, 0, (heed_real)0.5, x, n); /* overwrites, whatever was there */
-        k_add_scaled(z, 0, 1, x, n);
-        k_add_scaled(z, 3, 2, y, n);
+        k_add_all(y, 0, (heed_real)0.5, all, 1, n); /* overwrites, whatever was there */
+        k_add_all(z, 0, 1, all, 1, n);
+        k_add_all(z, 3, 2, all, 3, n);
         k_scale(y, 4, n);
         for (int i = 0; i < MOST; i++) {
             check_close((double)y[i], i < n ? 2 * (double)x[i] : 7, CHECK_EPS);
-            check_close((double)z[i], i < n ? 4 * (double)x[i] : 7, CHECK_EPS);
+            check_close((double)z[i], i < n ? 8 * (double)x[i] : 7, CHECK_EPS);
         }
     }
     x[70] = (heed_real)NAN;

@@ -104,8 +104,8 @@ static void test_softmax(void **state)
         int64_t n = length(turn);
         heed_real beta = (heed_real)(turn % 3 * 0.5);
         fill_all(n, turn);
-        k_softmax(1, y, x, ROWS, n);
-        k_softmax_grad(1, dx, beta, dy, y, ROWS, n);
+        k_softmax(y, x, ROWS, n, 1);
+        k_softmax_grad(dx, beta, dy, y, ROWS, n, 1);
         check_rest(y, ROWS * n);
         check_rest(dx, ROWS * n);
         for (int64_t r = 0; r < ROWS; r++) {
@@ -128,8 +128,8 @@ static void test_log_softmax(void **state)
         int64_t n = length(turn);
         heed_real beta = (heed_real)(turn % 3 * 0.5);
         fill_all(n, turn);
-        k_log_softmax(1, y, x, ROWS, n);
-        k_log_softmax_grad(1, dx, beta, dy, y, ROWS, n);
+        k_log_softmax(y, x, ROWS, n, 1);
+        k_log_softmax_grad(dx, beta, dy, y, ROWS, n, 1);
         check_rest(y, ROWS * n);
         check_rest(dx, ROWS * n);
         for (int64_t r = 0; r < ROWS; r++) {
@@ -157,7 +157,7 @@ static void test_softmax_edges(void **state)
                 for (int64_t i = 0; i < n && kind == 3; i++)
                     x[n + i] = -inf;
                 x[n + at] = odd[kind];
-                k_softmax(1, y, x, ROWS, n);
+                k_softmax(y, x, ROWS, n, 1);
                 for (int64_t i = 0; i < n; i++) {
                     assert_true(isfinite(y[i]) && isfinite(y[2 * n + i]));
                     assert_true(kind == 3 ? y[n + i] == 0 : kind == 2 ? i != at || isnan(y[n + i]) : isnan(y[n + i]));
@@ -180,8 +180,8 @@ static void check_norm(int64_t n, int turn, bool rms, bool scaled)
     norm.rms = rms;
     k_norm_grads to = { .x = dx, .x_beta = beta, .weight = scaled ? dw : NULL, .bias = scaled ? db : NULL };
     assert_true(k_norm_scratch(&norm) <= (int64_t)(sizeof scratch / sizeof *scratch));
-    k_norm_forward(1, y, stats, &norm);
-    k_norm_backward(1, &to, dy, stats, &norm, scratch);
+    k_norm_forward(y, stats, &norm, 1);
+    k_norm_backward(&to, dy, stats, &norm, scratch, 1);
     check_rest(y, ROWS * n);
     check_rest(dx, ROWS * n);
     double want_w[LONGEST] = { 0 }, want_b[LONGEST] = { 0 };
@@ -235,8 +235,8 @@ static void test_cross_entropy(void **state)
         ce.ignore = -7;
         ce.smoothing = turn % 2 * 0.1;
         fill_all(n, turn);
-        double loss = k_cross_entropy_forward(1, stats, &ce), want = 0;
-        k_cross_entropy_backward(1, dx, beta, factor, stats, &ce);
+        double loss = k_cross_entropy_forward(stats, &ce, 1), want = 0;
+        k_cross_entropy_backward(dx, beta, factor, stats, &ce, 1);
         check_rest(dx, ROWS * n);
         for (int64_t r = 0; r < ROWS; r++) {
             double all = log_sum_exp(x + r * n, n);

@@ -129,6 +129,23 @@ static void test_the_first_gradient_is_the_callers(void **state)
     check_close(GRAD(x, 1), 7, 0);
 }
 
+/* A sum hands its gradient on without a copy; what is then added to one operand must not reach the others. */
+static void test_gradients_shared_by_a_sum(void **state)
+{
+    (void)state;
+    heed_var *x = leaf3(1, 2, 3), *square = heed_mul(x, x), *sum = heed_add(x, square), *twice = heed_add(sum, sum);
+    heed_keep_grad(square);
+    heed_keep_grad(sum);
+    heed_keep_grad(twice);
+    assert_true(backward_counting(heed_scale(twice, 3)));
+    for (int i = 0; i < 3; i++) {
+        check_close(GRAD(twice, i), 3 * (i + 1), 0);
+        check_close(GRAD(sum, i), 6 * (i + 1), 0);
+        check_close(GRAD(square, i), 6 * (i + 1), 0);
+        check_close(GRAD(x, i), 6 * (i + 1) * (1 + 2 * (i + 1)), 0);
+    }
+}
+
 static void test_second_backward_is_refused(void **state)
 {
     (void)state;
@@ -384,6 +401,7 @@ int main(void)
         WITH_TAPE(test_leaf_not_reached_is_zero),
         WITH_TAPE(test_intermediate_gradients),
         WITH_TAPE(test_the_first_gradient_is_the_callers),
+        WITH_TAPE(test_gradients_shared_by_a_sum),
         WITH_TAPE(test_second_backward_is_refused),
         WITH_TAPE(test_stale_variables_are_refused_by_name),
         WITH_TAPE(test_rewind),

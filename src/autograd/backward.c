@@ -48,8 +48,29 @@ bool tape_grad_block(heed_tape *tape, heed_root *root)
             return false;
         block->capacity = numel;
     }
+    block->users = 1;
     root->block = block;
     root->grad = block->data;
+    return true;
+}
+
+static void leave_block(heed_tape *tape, grad_block *block)
+{
+    if (--block->users > 0)
+        return;
+    block->next = tape->free_grads;
+    tape->free_grads = block;
+}
+
+bool tape_grad_unshare(heed_tape *tape, heed_root *root)
+{
+    grad_block *shared = root->block;
+    if (!shared || shared->users == 1)
+        return true;
+    if (!tape_grad_block(tape, root))
+        return false;
+    memcpy(root->grad, shared->data, (size_t)root->numel * sizeof *root->grad);
+    leave_block(tape, shared);
     return true;
 }
 
@@ -57,10 +78,8 @@ static void release_grad(heed_tape *tape, heed_root *root)
 {
     if (root->kept || root->is_external || !root->grad)
         return;
-    if (root->block) {
-        root->block->next = tape->free_grads;
-        tape->free_grads = root->block;
-    }
+    if (root->block)
+        leave_block(tape, root->block);
     root->block = NULL;
     root->grad = NULL;
     root->touched = false;

@@ -8,10 +8,12 @@
 #include "autograd.h"
 #include "../tensor/kernels.h"
 
-/* Memory of a gradient, for whichever root needs it next. */
+/* Memory of a gradient, for whichever root needs it next. Roots with equal gradients share one until one of them is
+ * written. */
 typedef struct grad_block {
     struct grad_block *next; /* in the list of free ones */
     int64_t capacity;
+    int users; /* roots */
     _Alignas(64) heed_real data[];
 } grad_block;
 
@@ -78,7 +80,6 @@ struct heed_node_state {
 
 /* op.c: what several ops check and do. */
 bool op_broadcast(const heed_op *op, heed_shape a, heed_shape b, heed_shape *out); /* fails in the op's name */
-int op_threads(const heed_node *node);                                             /* that one large op may use */
 void op_map(const heed_node *node, heed_tensor out, heed_real beta, k_row *row, const heed_tensor *in, int n_in,
             const void *arg);                                                     /* k_map, on the tape's threads */
 bool op_ids_usable(const heed_node *node, const heed_ids *ids, const char *what); /* there, alive, on this tape */
@@ -115,7 +116,8 @@ heed_root *tape_root(heed_tape *tape, heed_real *base, int64_t numel, const char
 heed_rng tape_rng(const heed_tape *tape, const char *site);
 
 /* backward.c */
-bool tape_grad_block(heed_tape *tape, heed_root *root); /* gives root a place for its gradient, not set */
+bool tape_grad_block(heed_tape *tape, heed_root *root);   /* gives root a place for its gradient, not set */
+bool tape_grad_unshare(heed_tape *tape, heed_root *root); /* gives it a copy if others use its block */
 heed_tensor root_grad_view(const heed_root *root, heed_tensor value);
 bool root_has_grad(const heed_root *root);
 const char *root_text(const heed_root *root, char *room, size_t size); /* parameter "fc1.weight" */

@@ -32,8 +32,10 @@ static heed_tape *operands_tape(const heed_op *op, heed_var *const *in, int n_in
                 return NULL; /* not "none", but something that failed before */
             continue;
         }
-        if (!tape_var_usable(in[i], op->name, operand_text(op, i, name)))
+        if (!in[i] || !in[i]->tape) { /* only now is its name worth writing */
+            tape_var_usable(in[i], op->name, operand_text(op, i, name));
             return NULL;
+        }
         if (tape && in[i]->tape != tape) {
             heed_fail(HEED_BAD_ARGUMENT, "%s: %s is on another tape than operand %.1s", op->name,
                       operand_text(op, i, name), op->operands ? op->operands : "a");
@@ -178,15 +180,10 @@ bool op_broadcast(const heed_op *op, heed_shape a, heed_shape b, heed_shape *out
                      op->name, heed_shape_text(a, &x), heed_shape_text(b, &y));
 }
 
-int op_threads(const heed_node *node)
-{
-    return node->state->tape->desc.threads;
-}
-
 void op_map(const heed_node *node, heed_tensor out, heed_real beta, k_row *row, const heed_tensor *in, int n_in,
             const void *arg)
 {
-    k_map_parallel(op_threads(node), out, beta, row, in, n_in, arg);
+    k_map_parallel(out, beta, row, in, n_in, arg, heed_op_threads(node));
 }
 
 bool op_ids_usable(const heed_node *node, const heed_ids *ids, const char *what)
@@ -220,7 +217,7 @@ static heed_grad_dest grad_into(heed_node *node, int i, bool covers)
     if (!heed_op_wants(node, i))
         return none;
     heed_root *root = node->in[i]->root;
-    if (!root->grad && !tape_grad_block(node->state->tape, root)) {
+    if (!(root->grad ? tape_grad_unshare : tape_grad_block)(node->state->tape, root)) {
         node->state->tape->failed = true;
         return none;
     }

@@ -45,6 +45,27 @@ static heed_grad_dest grad_into_broadcast(heed_node *node, int i)
     return (heed_grad_dest){ .view = heed_tensor_broadcast(g.view, shape), .beta = 1 };
 }
 
+/* Operand i's gradient += the output's: without a copy where it is the first and has the same form. */
+static bool pass_on(heed_node *node, int i)
+{
+    if (!heed_op_wants(node, i))
+        return true;
+    heed_root *to = node->in[i]->root, *from = node->out->root;
+    heed_tensor value = node->in[i]->value, gradient = heed_out_grad(node);
+    bool whole = value.data == to->base && heed_shape_equal(value.shape, gradient.shape) &&
+                 heed_tensor_numel(value) == to->numel && heed_tensor_contiguous(value);
+    if (whole && !to->grad && from->block) {
+        to->block = from->block;
+        to->block->users++;
+        to->grad = from->grad;
+        return to->touched = true;
+    }
+    heed_grad_dest g = grad_into_broadcast(node, i);
+    if (g.view.data)
+        op_map(node, g.view, g.beta, k_copy_row, &gradient, 1, NULL);
+    return g.view.data != NULL;
+}
+
 /* y = f(a, b), both broadcast to one shape. */
 static heed_var *binary(const heed_op *op, heed_var *a, heed_var *b, k_row *forward)
 {
@@ -92,7 +113,7 @@ ROW(add_row)
 
 static bool add_backward(heed_node *node)
 {
-    return binary_backward(node, k_copy_row, k_copy_row);
+    return pass_on(node, 0) && pass_on(node, 1);
 }
 static const heed_op add_op = { .name = "add", .backward = add_backward };
 heed_var *heed_add(heed_var *a, heed_var *b)

@@ -21,7 +21,7 @@ static bool cross_entropy_backward(heed_node *node)
     if (!g.to || !ce.logits)
         return false;
     heed_real factor = (heed_real)saved->factor * *heed_out_grad(node).data;
-    k_cross_entropy_backward(op_threads(node), g.to, g.beta, factor, saved->rows, &ce);
+    k_cross_entropy_backward(g.to, g.beta, factor, saved->rows, &ce, heed_op_threads(node));
     rows_grad_end(&g);
     return true;
 }
@@ -83,7 +83,8 @@ heed_var *heed_cross_entropy(heed_var *logits, const heed_ids *labels, heed_ce_d
                          .factor = desc.sum || count == 0 ? 1 : 1 / (double)count };
     if (!saved->ce.logits)
         return NULL;
-    *loss->value.data = (heed_real)(saved->factor * k_cross_entropy_forward(op_threads(node), saved->rows, &saved->ce));
+    double sum = k_cross_entropy_forward(saved->rows, &saved->ce, heed_op_threads(node));
+    *loss->value.data = (heed_real)(saved->factor * sum);
     if (desc.count)
         *desc.count = count;
     return heed_op_end(node);

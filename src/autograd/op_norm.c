@@ -53,7 +53,7 @@ static heed_var *norm_forward(const heed_op *op, heed_var *const *in, int n_in, 
     k_norm norm = operands(node, rms);
     if (!norm.x)
         return NULL;
-    k_norm_forward(op_threads(node), y->value.data, saved->rows, &norm);
+    k_norm_forward(y->value.data, saved->rows, &norm, heed_op_threads(node));
     return heed_op_end(node);
 }
 
@@ -80,7 +80,7 @@ static bool norm_backward(heed_node *node, bool rms)
     if (!heed_tensor_ok(scratch) || (wants_x && !(gx = rows_grad_begin(node, 0, &saved->layout)).to))
         return false;
     k_norm_grads to = { .x = gx.to, .x_beta = gx.beta, .weight = dw.data, .bias = db.data };
-    k_norm_backward(op_threads(node), &to, heed_out_grad(node).data, saved->rows, &norm, scratch.data);
+    k_norm_backward(&to, heed_out_grad(node).data, saved->rows, &norm, scratch.data, heed_op_threads(node));
     rows_grad_end(&gx);
     return (!wants_w || add_vector(node, 1, &dw)) && (!wants_b || add_vector(node, 2, &db));
 }

@@ -2,9 +2,9 @@
  * whatever the axis; the loops are in k_softmax.c. */
 #include "internal.h"
 
-typedef void row_kernel(int threads, heed_real *y, const heed_real *x, int64_t rows, int64_t n);
-typedef void row_gradient(int threads, heed_real *dx, heed_real beta, const heed_real *dy, const heed_real *y,
-                          int64_t rows, int64_t n);
+typedef void row_kernel(heed_real *y, const heed_real *x, int64_t rows, int64_t n, int threads);
+typedef void row_gradient(heed_real *dx, heed_real beta, const heed_real *dy, const heed_real *y, int64_t rows,
+                          int64_t n, int threads);
 
 static heed_var *along_rows(const heed_op *op, heed_var *x, int axis, row_kernel *kernel)
 {
@@ -17,7 +17,7 @@ static heed_var *along_rows(const heed_op *op, heed_var *x, int axis, row_kernel
     const heed_real *from = y ? rows_of(node, x->value, layout) : NULL;
     if (!from)
         return NULL;
-    kernel(op_threads(node), y->value.data, from, layout->rows, layout->n);
+    kernel(y->value.data, from, layout->rows, layout->n, heed_op_threads(node));
     return heed_op_end(node);
 }
 
@@ -27,7 +27,8 @@ static bool along_rows_backward(heed_node *node, row_gradient *kernel)
     rows_grad gx = rows_grad_begin(node, 0, layout);
     if (!gx.to)
         return false;
-    kernel(op_threads(node), gx.to, gx.beta, heed_out_grad(node).data, node->out->value.data, layout->rows, layout->n);
+    kernel(gx.to, gx.beta, heed_out_grad(node).data, node->out->value.data, layout->rows, layout->n,
+           heed_op_threads(node));
     rows_grad_end(&gx);
     return true;
 }

@@ -83,7 +83,7 @@ static void backward_part(int64_t part, void *context)
     }
 }
 
-static int64_t run_parts(int threads, k_part *part, loss_job *job)
+static int64_t run_parts(k_part *part, loss_job *job, int threads)
 {
     enum { WORK = 16 }; /* of a logit, in multiplications */
     int64_t parts = k_parts(job->ce->rows, WORK * job->ce->classes, &job->each);
@@ -91,21 +91,21 @@ static int64_t run_parts(int threads, k_part *part, loss_job *job)
     return parts;
 }
 
-double k_cross_entropy_forward(int threads, k_cross_entropy_row *stats, const k_cross_entropy *ce)
+double k_cross_entropy_forward(k_cross_entropy_row *stats, const k_cross_entropy *ce, int threads)
 {
     loss_job job = { .ce = ce, .stats = stats };
-    int64_t parts = run_parts(threads, forward_part, &job);
+    int64_t parts = run_parts(forward_part, &job, threads);
     double loss = 0;
     for (int64_t i = 0; i < parts; i++)
         loss += job.losses[i];
     return loss;
 }
 
-void k_cross_entropy_backward(int threads, heed_real *dx, heed_real beta, heed_real factor, k_cross_entropy_row *stats,
-                              const k_cross_entropy *ce)
+void k_cross_entropy_backward(heed_real *dx, heed_real beta, heed_real factor, k_cross_entropy_row *stats,
+                              const k_cross_entropy *ce, int threads)
 {
     loss_job job = { .ce = ce, .stats = stats, .dx = dx, .beta = beta, .factor = factor };
-    run_parts(threads, backward_part, &job);
+    run_parts(backward_part, &job, threads);
 }
 
 double k_squared_distance(const heed_real *a, const heed_real *b, int64_t n)

@@ -222,8 +222,8 @@ static int axis_to_cut(const plan *p)
     return best;
 }
 
-void k_map_parallel(int threads, heed_tensor out, heed_real beta, k_row *row, const heed_tensor *in, int n_in,
-                    const void *arg)
+void k_map_parallel(heed_tensor out, heed_real beta, k_row *row, const heed_tensor *in, int n_in, const void *arg,
+                    int threads)
 {
     enum { WORK = 4, LINE = 64 / sizeof(heed_real) }; /* an element, mostly a matter of memory, in multiplications */
     map_job job = { .beta = beta, .row = row, .arg = arg };

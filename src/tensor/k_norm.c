@@ -81,7 +81,7 @@ static void forward_part(int64_t part, void *context)
     }
 }
 
-void k_norm_forward(int threads, heed_real *y, k_norm_row *stats, const k_norm *norm)
+void k_norm_forward(heed_real *y, k_norm_row *stats, const k_norm *norm, int threads)
 {
     forward_job job = { .y = y, .stats = stats, .norm = norm };
     k_parallel(threads, k_parts(norm->rows, WORK * norm->n, &job.each), forward_part, &job);
@@ -161,8 +161,8 @@ int64_t k_norm_scratch(const k_norm *norm)
     return k_parts(norm->rows, WORK * norm->n, &each) * 2 * norm->n;
 }
 
-void k_norm_backward(int threads, const k_norm_grads *to, const heed_real *dy, const k_norm_row *stats,
-                     const k_norm *norm, heed_real *scratch)
+void k_norm_backward(const k_norm_grads *to, const heed_real *dy, const k_norm_row *stats, const k_norm *norm,
+                     heed_real *scratch, int threads)
 {
     backward_job job = { .to = to, .partial = scratch, .dy = dy, .stats = stats, .norm = norm };
     int64_t parts = k_parts(norm->rows, WORK * norm->n, &job.each);

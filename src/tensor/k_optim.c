@@ -3,33 +3,39 @@
  * lanes, so a piece gives the same bits wherever and by whomever it is done. Arrays do not overlap. */
 #include <tgmath.h>
 
+#include "k_row.h"
 #include "kernels.h"
 
 /* The sum of x[i]^2, in double. x [n] */
 double k_sum_squares(const heed_real *x, int64_t n)
 {
-    enum { LANES = 16 };
-    double lane[LANES] = { 0 }, sum = 0;
-    int64_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (int j = 0; j < LANES; j++)
-            lane[j] += (double)x[i + j] * (double)x[i + j];
-    for (int j = 0; i + j < n; j++)
-        lane[j] += (double)x[i + j] * (double)x[i + j];
-    for (int j = 0; j < LANES; j++)
-        sum += lane[j];
-    return sum;
+    k_sums sums = { 0 };
+    for (int64_t i = 0; i < n; i += K_WIDTH) {
+        k_vec v = k_load_first(x + i, n - i, 0);
+        k_sums_add_product(&sums, v, v);
+    }
+    return k_sums_total(&sums);
 }
 
-/* out = beta out + scale x. out, x [n] */
-void k_add_scaled(heed_real *restrict out, heed_real beta, heed_real scale, const heed_real *restrict x, int64_t n)
+/* out = beta out + scale (x_0 + x_1 + ...), in that order. out [n], x [count] of [n]; count is at least 1 */
+void k_add_all(heed_real *out, heed_real beta, heed_real scale, const heed_real *const *x, int count, int64_t n)
 {
-    if (beta == 0)
-        for (int64_t i = 0; i < n; i++)
-            out[i] = scale * x[i];
-    else
-        for (int64_t i = 0; i < n; i++)
-            out[i] = beta * out[i] + scale * x[i];
+    enum { AT_ONCE = 4 }; /* vectors */
+    int64_t i = 0;
+    for (; i + AT_ONCE * K_WIDTH <= n; i += AT_ONCE * K_WIDTH) {
+        k_vec sum[AT_ONCE] = { { 0 } };
+        for (int k = 0; k < count; k++)
+            for (int j = 0; j < AT_ONCE; j++)
+                sum[j] += k_load(x[k] + i + j * K_WIDTH);
+        for (int j = 0; j < AT_ONCE; j++)
+            k_put_first(out + i + j * K_WIDTH, beta, scale * sum[j], K_WIDTH);
+    }
+    for (; i < n; i += K_WIDTH) {
+        k_vec sum = { 0 };
+        for (int k = 0; k < count; k++)
+            sum += k_load_first(x[k] + i, n - i, 0);
+        k_put_first(out + i, beta, scale * sum, n - i);
+    }
 }
 
 /* x = factor x. x [n] */

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { STRETCH = 64 };
+enum { STRETCH = 32 }; /* partial sums that stay in registers */
 
 typedef struct {
     int64_t dim, x_stride, out_stride;
@@ -81,6 +81,17 @@ static double strided_sum(const heed_real *x, int64_t n, int64_t stride)
     return sum;
 }
 
+/* total[j] += sum of x[i stride + j] over i < n, for j < STRETCH */
+static void add_columns(double *total, const heed_real *x, int64_t n, int64_t stride)
+{
+    double part[STRETCH] = { 0 };
+    for (int64_t i = 0; i < n; i++, x += stride)
+        for (int j = 0; j < STRETCH; j++)
+            part[j] += (double)x[j];
+    for (int j = 0; j < STRETCH; j++)
+        total[j] += part[j];
+}
+
 /* total[j] = sum of x[place + j] over all places of gone, each one along the run */
 static void sum_stretch(double *total, const heed_real *x, int64_t width, walk *gone, axis run)
 {
@@ -92,6 +103,8 @@ static void sum_stretch(double *total, const heed_real *x, int64_t width, walk *
         const heed_real *place = x + gone->x;
         if (width == 1)
             total[0] += strided_sum(place, run.dim, run.x_stride);
+        else if (width == STRETCH)
+            add_columns(total, place, run.dim, run.x_stride);
         else
             for (int64_t i = 0; i < run.dim; i++, place += run.x_stride)
                 for (int64_t j = 0; j < width; j++)

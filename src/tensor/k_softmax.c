@@ -33,7 +33,7 @@ static void some_rows(int64_t part, void *context)
         job->fn(job->out + r * n, job->beta, job->a + r * n, job->b ? job->b + r * n : NULL, n);
 }
 
-static void all_rows(int threads, rows_job job)
+static void all_rows(rows_job job, int threads)
 {
     enum { WORK = 16 }; /* of an element, most of it exp */
     k_parallel(threads, k_parts(job.rows, WORK * job.n, &job.each), some_rows, &job);
@@ -65,9 +65,9 @@ static void softmax_row(heed_real *y, heed_real beta, const heed_real *x, const 
     for (int64_t i = 0; i < n; i += K_WIDTH)
         k_store_first(y + i, k_load_first(y + i, n - i, 0) * inverse, n - i);
 }
-void k_softmax(int threads, heed_real *y, const heed_real *x, int64_t rows, int64_t n)
+void k_softmax(heed_real *y, const heed_real *x, int64_t rows, int64_t n, int threads)
 {
-    all_rows(threads, (rows_job){ .fn = softmax_row, .out = y, .a = x, .rows = rows, .n = n });
+    all_rows((rows_job){ .fn = softmax_row, .out = y, .a = x, .rows = rows, .n = n }, threads);
 }
 
 /* dx_i = y_i (dy_i - sum_j dy_j y_j) */
@@ -84,11 +84,11 @@ static void softmax_grad_row(heed_real *dx, heed_real beta, const heed_real *dy,
     for (int64_t i = 0; i < n; i += K_WIDTH)
         k_put_first(dx + i, beta, k_load_first(y + i, n - i, 0) * (k_load_first(dy + i, n - i, 0) - mean), n - i);
 }
-void k_softmax_grad(int threads, heed_real *dx, heed_real beta, const heed_real *dy, const heed_real *y, int64_t rows,
-                    int64_t n)
+void k_softmax_grad(heed_real *dx, heed_real beta, const heed_real *dy, const heed_real *y, int64_t rows, int64_t n,
+                    int threads)
 {
-    all_rows(threads,
-             (rows_job){ .fn = softmax_grad_row, .out = dx, .beta = beta, .a = dy, .b = y, .rows = rows, .n = n });
+    all_rows((rows_job){ .fn = softmax_grad_row, .out = dx, .beta = beta, .a = dy, .b = y, .rows = rows, .n = n },
+             threads);
 }
 
 /* ---- log-softmax: y_i = x_i - top - log sum_j exp(x_j - top) ----------------------------------------------------- */
@@ -102,9 +102,9 @@ static void log_softmax_row(heed_real *y, heed_real beta, const heed_real *x, co
     for (int64_t i = 0; i < n; i++)
         y[i] = x[i] - top - rest;
 }
-void k_log_softmax(int threads, heed_real *y, const heed_real *x, int64_t rows, int64_t n)
+void k_log_softmax(heed_real *y, const heed_real *x, int64_t rows, int64_t n, int threads)
 {
-    all_rows(threads, (rows_job){ .fn = log_softmax_row, .out = y, .a = x, .rows = rows, .n = n });
+    all_rows((rows_job){ .fn = log_softmax_row, .out = y, .a = x, .rows = rows, .n = n }, threads);
 }
 
 /* dx_i = dy_i - exp(y_i) sum_j dy_j; nothing for a row of only -inf */
@@ -115,9 +115,9 @@ static void log_softmax_grad_row(heed_real *dx, heed_real beta, const heed_real 
     for (int64_t i = 0; i < n; i++)
         k_put(dx + i, beta, nothing ? 0 : dy[i] - k_exp(y[i]) * sum);
 }
-void k_log_softmax_grad(int threads, heed_real *dx, heed_real beta, const heed_real *dy, const heed_real *y,
-                        int64_t rows, int64_t n)
+void k_log_softmax_grad(heed_real *dx, heed_real beta, const heed_real *dy, const heed_real *y, int64_t rows, int64_t n,
+                        int threads)
 {
-    all_rows(threads,
-             (rows_job){ .fn = log_softmax_grad_row, .out = dx, .beta = beta, .a = dy, .b = y, .rows = rows, .n = n });
+    all_rows((rows_job){ .fn = log_softmax_grad_row, .out = dx, .beta = beta, .a = dy, .b = y, .rows = rows, .n = n },
+             threads);
 }

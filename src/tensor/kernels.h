@@ -27,8 +27,8 @@ enum { K_MAP_INPUTS = 4 };
  * (beta must be 1). in may have any strides. */
 void k_map(heed_tensor out, heed_real beta, k_row *row, const heed_tensor *in, int n_in, const void *arg);
 /* The same; a large one is cut into parts, where out is not summed along. */
-void k_map_parallel(int threads, heed_tensor out, heed_real beta, k_row *row, const heed_tensor *in, int n_in,
-                    const void *arg);
+void k_map_parallel(heed_tensor out, heed_real beta, k_row *row, const heed_tensor *in, int n_in, const void *arg,
+                    int threads);
 
 /* ---- k_random.c -------------------------------------------------------------------------------------------------- */
 enum { PHILOX_ROUNDS = 10 };
@@ -62,8 +62,8 @@ bool k_gemm(heed_arena *scratch, heed_tensor c, heed_tensor a, heed_tensor b, k_
 
 /* ---- k_optim.c: pieces of a parameter slab, one thread ----------------------------------------------------------- */
 double k_sum_squares(const heed_real *x, int64_t n);
-/* out = beta out + scale x */
-void k_add_scaled(heed_real *restrict out, heed_real beta, heed_real scale, const heed_real *restrict x, int64_t n);
+/* out = beta out + scale (x[0] + x[1] + ...), in that order; count is at least 1 */
+void k_add_all(heed_real *out, heed_real beta, heed_real scale, const heed_real *const *x, int count, int64_t n);
 void k_scale(heed_real *x, heed_real factor, int64_t n); /* x = factor x */
 /* One step's constants; the formulas are in k_optim.c. */
 typedef struct {
@@ -116,13 +116,13 @@ void k_attention_backward(const k_attention_grads *to, const k_attention_row *ro
 
 /* ---- k_softmax.c: each row of [rows, n] by itself; all arrays contiguous ------------------------------------------ */
 /* A row of only -inf gives zeros (log: -inf) and no gradient; NaN anywhere in a row makes all of it NaN. y may be x. */
-void k_softmax(int threads, heed_real *y, const heed_real *x, int64_t rows, int64_t n);
-void k_log_softmax(int threads, heed_real *y, const heed_real *x, int64_t rows, int64_t n);
+void k_softmax(heed_real *y, const heed_real *x, int64_t rows, int64_t n, int threads);
+void k_log_softmax(heed_real *y, const heed_real *x, int64_t rows, int64_t n, int threads);
 /* dx = (gradient for x) + beta dx; dx may be dy, with beta 0 */
-void k_softmax_grad(int threads, heed_real *dx, heed_real beta, const heed_real *dy, const heed_real *y, int64_t rows,
-                    int64_t n);
-void k_log_softmax_grad(int threads, heed_real *dx, heed_real beta, const heed_real *dy, const heed_real *y,
-                        int64_t rows, int64_t n);
+void k_softmax_grad(heed_real *dx, heed_real beta, const heed_real *dy, const heed_real *y, int64_t rows, int64_t n,
+                    int threads);
+void k_log_softmax_grad(heed_real *dx, heed_real beta, const heed_real *dy, const heed_real *y, int64_t rows, int64_t n,
+                        int threads);
 
 /* ---- k_norm.c: layer norm and RMS norm ----------------------------------------------------------------------------- */
 typedef struct {
@@ -141,10 +141,10 @@ typedef struct {
     heed_real *weight, *bias; /* [n], overwritten; any of the three NULL: not wanted */
 } k_norm_grads;
 /* y [rows, n], stats [rows] */
-void k_norm_forward(int threads, heed_real *y, k_norm_row *stats, const k_norm *norm);
+void k_norm_forward(heed_real *y, k_norm_row *stats, const k_norm *norm, int threads);
 int64_t k_norm_scratch(const k_norm *norm); /* numbers of scratch that backward needs */
-void k_norm_backward(int threads, const k_norm_grads *to, const heed_real *dy, const k_norm_row *stats,
-                     const k_norm *norm, heed_real *scratch);
+void k_norm_backward(const k_norm_grads *to, const heed_real *dy, const k_norm_row *stats, const k_norm *norm,
+                     heed_real *scratch, int threads);
 
 /* ---- k_loss.c ------------------------------------------------------------------------------------------------------ */
 typedef struct {
@@ -159,10 +159,10 @@ typedef struct {
     heed_real top, inverse; /* softmax = exp(x - top) inverse */
 } k_cross_entropy_row;
 /* Sum of the losses of the rows that count; stats [rows]. */
-double k_cross_entropy_forward(int threads, k_cross_entropy_row *stats, const k_cross_entropy *ce);
+double k_cross_entropy_forward(k_cross_entropy_row *stats, const k_cross_entropy *ce, int threads);
 /* dx [rows, classes] = factor gradient + beta dx; stats as forward left them */
-void k_cross_entropy_backward(int threads, heed_real *dx, heed_real beta, heed_real factor, k_cross_entropy_row *stats,
-                              const k_cross_entropy *ce);
+void k_cross_entropy_backward(heed_real *dx, heed_real beta, heed_real factor, k_cross_entropy_row *stats,
+                              const k_cross_entropy *ce, int threads);
 double k_squared_distance(const heed_real *a, const heed_real *b, int64_t n);
 
 /* ---- k_reduce.c: over any axes and strides ------------------------------------------------------------------------- */

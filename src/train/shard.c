@@ -221,21 +221,24 @@ typedef struct {
     const bool *empty; /* the params' own: whether out holds anything yet */
 } sum_pass;
 
-/* out = (out +) factor (shard 0 + shard 1 + ...), in that order, in a block that stays in the first cache. */
+/* out = (out +) factor (shard 0 + shard 1 + ...), in that order; of very many shards, so many at a time. */
 static double sum_piece(slab_piece piece, void *context)
 {
+    enum { AT_ONCE = 32 };
     const sum_pass *pass = context;
-    heed_real sum[SLAB_BLOCK];
-    heed_real *out = pass->out + piece.from;
-    bool first = true;
+    const heed_real *slabs[AT_ONCE];
+    heed_real *out = pass->out + piece.from, beta = pass->empty[piece.param] ? 0 : 1;
+    int count = 0;
     for (int i = 0; i < pass->shards; i++) {
         heed_grads *grads = pass->trainer->grads[i];
-        if (heed_grads_empty(grads)[piece.param])
-            continue;
-        k_add_scaled(sum, first ? 0 : 1, 1, heed_grads_data(grads) + piece.from, piece.count);
-        first = false;
+        if (!heed_grads_empty(grads)[piece.param])
+            slabs[count++] = heed_grads_data(grads) + piece.from;
+        if (count == AT_ONCE || (count > 0 && i == pass->shards - 1)) {
+            k_add_all(out, beta, pass->factor, slabs, count, piece.count);
+            beta = 1;
+            count = 0;
+        }
     }
-    k_add_scaled(out, pass->empty[piece.param] ? 0 : 1, pass->factor, sum, piece.count);
     return k_sum_squares(out, piece.count);
 }
 
