@@ -49,8 +49,9 @@ SCRIPTS  := $(filter-out tests/run.sh tests/faults.sh tests/readme.sh tests/lint
 PACKAGES := openblas jansson libutf8proc
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wpointer-arith -Wcast-qual \
             -Wvla -Wformat=2 -Wno-psabi $(if $(WERROR),-Werror)
-OPTIMISE := -O3 -ffp-contract=fast -fno-trapping-math -fno-math-errno $(if $(PORTABLE),,-march=native)
-SANITISE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all -DHEED_DEBUG
+MACHINE  := $(if $(PORTABLE),,-march=native)
+OPTIMISE := -O3 -ffp-contract=fast -fno-trapping-math -fno-math-errno $(MACHINE)
+SANITISE := -O1 -g $(MACHINE) -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all -DHEED_DEBUG
 COMPILE  := $(CC) -std=c11 -D_DEFAULT_SOURCE $(WARNINGS) -fopenmp -fPIC -fno-semantic-interposition \
             -fvisibility=hidden -Isrc -I$(BUILD)/gen $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null) $(CFLAGS)
 LIBS     := $(or $(shell pkg-config --libs $(PACKAGES) 2>/dev/null), \

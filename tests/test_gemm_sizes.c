@@ -5,6 +5,9 @@
 #include "views.h"
 
 #include <omp.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static heed_arena *arena, *scratch;
 static const heed_gemm ways[] = { HEED_GEMM_AUTO, HEED_GEMM_BLAS };
@@ -41,6 +44,47 @@ static double element(heed_tensor a, heed_tensor b, int64_t i, int64_t j, double
         *size += fabs(product);
     }
     return sum;
+}
+
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
+
+int openblas_get_parallel(void) __attribute__((weak)); /* another BLAS has it not */
+
+/* Where there is no room for OpenBLAS's buffers a product fails; it does not hang. The first test: once there were
+ * products the buffers are there. */
+static void no_room_for_blas(void **state)
+{
+    (void)state;
+#if defined(__SANITIZE_ADDRESS__)
+    skip(); /* ASan ends a process with such a limit */
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+    skip();
+#endif
+#endif
+    if (!openblas_get_parallel)
+        skip();
+    heed_tensor a = matrix(200, 200, false, 0), c = matrix(200, 200, false, 0);
+    fill_integers(a);
+    pid_t child = fork();
+    if (child == 0) {
+        long pages = 0;
+        FILE *file = fopen("/proc/self/statm", "r");
+        if (!file || fscanf(file, "%ld", &pages) != 1)
+            _exit(9);
+        rlim_t most = (rlim_t)(pages * sysconf(_SC_PAGESIZE) + (100 << 20));
+        alarm(30);
+        if (setrlimit(RLIMIT_AS, &(struct rlimit){ most, most }) != 0)
+            _exit(9);
+        bool done = k_gemm(scratch, c, a, a, (k_gemm_how){ .by = HEED_GEMM_BLAS });
+        _exit(done || heed_error_code() != HEED_MEMORY || !strstr(heed_error(), "OpenBLAS needs a buffer"));
+    }
+    int status = -1;
+    assert_true(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status));
+    if (WEXITSTATUS(status) == 9)
+        skip(); /* no /proc, or no limits */
+    assert_int_equal(WEXITSTATUS(status), 0);
+    heed_arena_reset(arena);
 }
 
 /* ---- exact ------------------------------------------------------------------------------------------------------- */
@@ -123,9 +167,11 @@ static void any_number_of_threads(void **state)
                                         { 1, 1200, 70, 90 }, { 1, 200, 1000, 600 }, { 1, 1, 5000, 120 },
                                         { 40, 33, 35, 70 },  { 3, 300, 300, 130 },  { 1, 30, 30, 30 }
     };
-    for (int i = 0; i < 12; i++) {
-        const int64_t *s = sizes[i / 2];
+    for (int i = 0; i < 24; i++) {
+        const int64_t *s = sizes[i / 4];
         heed_tensor a = normal(HEED_SHAPE(s[0], s[1], s[3]), 1), b = normal(HEED_SHAPE(s[0], s[3], s[2]), 2);
+        if (i & 2)
+            b = heed_tensor_permute(normal(HEED_SHAPE(s[0], s[2], s[3]), 2), (const int[]){ 0, 2, 1 });
         heed_tensor bias = normal(HEED_SHAPE(s[2]), 3);
         k_gemm_how how = { .bias = bias.data, .by = ways[i % 2] };
         heed_tensor one = product(a, b, how);
@@ -145,24 +191,28 @@ static void any_number_of_threads(void **state)
     }
 }
 
-/* An element of our own loops depends on its row of a and its column of b, and on nothing else. */
+/* An element of our own loops depends on its row of a and its column of b, and on nothing else; few rows differ from
+ * many. */
 static void rows_and_columns_stand_alone(void **state)
 {
     (void)state;
     if (!K_TILE)
         skip();
     enum { M = 40, N = 75, K = 700 };
-    heed_tensor a = normal(HEED_SHAPE(M, K), 1), b = normal(HEED_SHAPE(K, N), 2);
-    heed_tensor whole = product(a, b, (k_gemm_how){ 0 });
-    for (int turn = 0; turn < 60; turn++) {
-        int64_t m0 = view_below(M), m1 = m0 + 1 + view_below((int)(M - m0));
+    for (int turn = 0; turn < 120; turn++) {
+        int few = turn & 1, rows = few ? 12 : M;
+        heed_tensor a = normal(HEED_SHAPE(rows, K), 1), b = normal(HEED_SHAPE(K, N), 2);
+        if (few)
+            b = heed_tensor_permute(normal(HEED_SHAPE(N, K), 2), (const int[]){ 1, 0 });
+        heed_tensor whole = product(a, b, (k_gemm_how){ 0 });
+        int64_t m0 = view_below(rows), m1 = m0 + 1 + view_below((int)(rows - m0));
         int64_t n0 = view_below(N), n1 = n0 + 1 + view_below((int)(N - n0));
         heed_tensor part = product(heed_tensor_slice(a, 0, m0, m1), heed_tensor_slice(b, 1, n0, n1), (k_gemm_how){ 0 });
         for (int64_t i = m0; i < m1; i++)
             assert_memory_equal(&part.data[(i - m0) * (n1 - n0)], &whole.data[i * N + n0],
                                 (size_t)(n1 - n0) * sizeof(heed_real));
+        heed_arena_reset(arena);
     }
-    heed_arena_reset(arena);
 }
 
 /* ---- values ------------------------------------------------------------------------------------------------------ */
@@ -223,6 +273,7 @@ static void as_accurate_as_blas(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_room_for_blas),
         cmocka_unit_test(every_size),
         cmocka_unit_test(deep_wide_and_far),
         cmocka_unit_test(any_number_of_threads),

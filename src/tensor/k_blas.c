@@ -5,13 +5,20 @@
  * in the pthread build openblas_set_num_threads(1) does that, once, and nothing else is touched. In the OpenMP build
  * that call sets OpenMP's own thread count to 1, and setting it back with omp_set_num_threads gives OpenBLAS its
  * threads back: the count it uses is the caller's omp_get_max_threads(), looked up at each call. So there the calling
- * thread's count is 1 for the time of the product only. */
+ * thread's count is 1 for the time of the product only.
+ *
+ * Memory. Every call that runs at the same time as others needs a buffer of 128 MiB of OpenBLAS's, and where a limit
+ * (ulimit -v) forbids it OpenBLAS tries again for ever. So there is a look whether it can be had. OpenBLAS's own threads
+ * want one each as soon as it is loaded, and if they cannot get it a program hangs at its end; with
+ * OPENBLAS_NUM_THREADS=1 it has none. */
 #include "k_gemm.h"
 
 #include <cblas.h>
 #include <limits.h>
 #include <omp.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
 
 #ifdef HEED_DOUBLE
 #define cblas_gemm cblas_dgemm
@@ -33,6 +40,24 @@ static void start(void)
         blas_follows_openmp = true;
     else if (openblas_set_num_threads)
         openblas_set_num_threads(1);
+}
+
+static bool ready(int threads)
+{
+    static const int64_t buffer = (INT64_C(128) + 2) << 20;
+    static atomic_int seen; /* so many at once have been looked for */
+    if (!openblas_get_parallel || atomic_load(&seen) >= threads)
+        return true;
+    void *room = mmap(NULL, (size_t)(threads * buffer), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (room == MAP_FAILED)
+        return heed_fail(
+            HEED_MEMORY,
+            "gemm: out of memory: OpenBLAS needs a buffer of 128 MiB for each of %d threads, and would wait "
+            "for it for ever; hint: raise `ulimit -v`, or use fewer threads",
+            threads);
+    munmap(room, (size_t)(threads * buffer));
+    atomic_store(&seen, threads);
+    return true;
 }
 
 /* A matrix as CBLAS wants it: rows of consecutive elements, ld apart. The strides of axes of size 1 mean nothing. */
@@ -115,7 +140,7 @@ static int64_t lines_of(const operand *o)
     return o->copied ? lines(o->view.shape.dims[0], o->view.shape.dims[1]) : 0;
 }
 
-int64_t k_blas_scratch(const gemm_product *p)
+static int64_t scratch_lines(const gemm_product *p)
 {
     route r = make_route(p);
     return lines_of(&r.a) + lines_of(&r.b) + (r.direct ? 0 : lines(p->m.size, p->n.size));
@@ -148,7 +173,7 @@ static void run_item(route *r, heed_real *block)
     }
 }
 
-void k_blas(const gemm_product *p, heed_real *scratch)
+static void run(const gemm_product *p, heed_real *scratch)
 {
     route r = make_route(p);
     int64_t index[HEED_MAX_RANK] = { 0 };
@@ -165,3 +190,5 @@ void k_blas(const gemm_product *p, heed_real *scratch)
     if (threads > 1)
         omp_set_num_threads(threads);
 }
+
+const gemm_way k_blas = { .scratch = scratch_lines, .run = run, .ready = ready };

@@ -76,7 +76,7 @@ bool gemm_next_item(gemm_product *p, int64_t index[HEED_MAX_RANK])
 
 typedef struct {
     gemm_product whole;
-    heed_gemm by;
+    const gemm_way *way;
     size_t axis; /* to cut: where it is in gemm_product */
     int64_t parts, each;
     heed_real *scratch;
@@ -86,11 +86,6 @@ typedef struct {
 static gemm_axis *axis_of(gemm_product *p, size_t axis)
 {
     return (gemm_axis *)((char *)p + axis);
-}
-
-static bool by_tiles(const job *j)
-{
-    return K_TILE && j->by != HEED_GEMM_BLAS;
 }
 
 static gemm_product part_of(const job *j, int64_t part)
@@ -109,24 +104,30 @@ static void run_part(int64_t part, void *context)
 {
     const job *j = context;
     gemm_product p = part_of(j, part);
-    heed_real *scratch = j->scratch + part * j->lines_each * GEMM_LINE;
-    int64_t index[HEED_MAX_RANK] = { 0 };
-    if (!by_tiles(j)) {
-        k_blas(&p, scratch);
-        return;
+    j->way->run(&p, j->scratch + part * j->lines_each * GEMM_LINE);
+}
+
+/* The product may be transposed. */
+static const gemm_way *choose_way(gemm_product *p, heed_gemm by)
+{
+#if K_TILE
+    if (by == HEED_GEMM_AUTO) {
+        if (!p->bias && p->m.c == 1 && (p->n.c != 1 || p->n.size == 1)) /* so that c has rows */
+            *p = gemm_transposed(p);
+        return k_few_fits(p) ? &k_few : &k_tile;
     }
-    do
-        k_tile(&p, scratch);
-    while (gemm_next_item(&p, index));
+#endif
+    (void)p, (void)by;
+    return &k_blas;
 }
 
 /* Which axis to cut, and where: a rule on the shape alone. Small items of a batch stay whole. Columns are better to cut
  * than rows, because each part packs its own columns of b. An axis along which c repeats is never cut, and a product
- * for BLAS, which packs all operands, only if it is large. */
+ * whose bits depend on the cut, which threads or not must be the same, only if it is large. */
 static void cut(job *j)
 {
     enum { ROWS = 96, COLUMNS = 64 };
-    static const double large_item = 1 << 19, large_for_blas = 1 << 24;
+    static const double large_item = 1 << 19, large = 1 << 24;
     gemm_product *p = &j->whole;
     double item = (double)p->m.size * (double)p->n.size * (double)p->k.size, all = item;
     gemm_axis *best = NULL;
@@ -145,17 +146,19 @@ static void cut(job *j)
     int64_t units = (best->size + unit - 1) / unit;
     j->parts = k_parts(units, (int64_t)fmin(all / (double)units, 1e15), &j->each);
     j->each *= unit;
-    if (best->c == 0 || (!by_tiles(j) && all < large_for_blas))
+    if (best->c == 0 || (!j->way->any_cut && all < large))
         j->parts = 1, j->each = best->size;
 }
 
 static bool run(heed_arena *scratch, job *j, int threads)
 {
-    bool together = threads > 1 && !omp_in_parallel();
-    if (by_tiles(j) && !together)
+    bool inside = omp_in_parallel(), together = threads > 1 && !inside;
+    if (j->way->ready && !j->way->ready(inside ? omp_get_num_threads() : together ? threads : 1))
+        return false;
+    if (j->way->any_cut && !together)
         j->parts = 1, j->each = axis_of(&j->whole, j->axis)->size; /* the same bits */
     gemm_product first = part_of(j, 0);
-    j->lines_each = by_tiles(j) ? k_tile_scratch(&first) : k_blas_scratch(&first);
+    j->lines_each = j->way->scratch(&first);
     int64_t bytes;
     if (!size_mul(together ? j->parts : 1, j->lines_each * (int64_t)sizeof(heed_real) * GEMM_LINE, &bytes))
         return heed_fail(HEED_MEMORY, "gemm: copies of the operands do not fit into memory");
@@ -218,9 +221,8 @@ bool k_gemm(heed_arena *scratch, heed_tensor c, heed_tensor a, heed_tensor b, k_
         add_bias(c, 1, how.bias);
     if (empty || heed_tensor_numel(c) == 0)
         return true;
-    job j = { .whole = make_product(c, a, b, &how), .by = how.by };
-    if (by_tiles(&j) && !how.bias && j.whole.m.c == 1 && (j.whole.n.c != 1 || j.whole.n.size == 1))
-        j.whole = gemm_transposed(&j.whole); /* so that c has rows */
+    job j = { .whole = make_product(c, a, b, &how) };
+    j.way = choose_way(&j.whole, how.by);
     cut(&j);
     heed_arena_mark mark = heed_arena_marked(scratch);
     bool done = run(scratch, &j, how.threads);

@@ -23,22 +23,28 @@ bool gemm_next_item(gemm_product *p, int64_t index[HEED_MAX_RANK]);
 /* The same product as c' = b' a', with ' for transposed. There is no bias. */
 gemm_product gemm_transposed(const gemm_product *p);
 
-/* k_tile.c: one item, our own loops; where K_TILE is 0 they do not exist. Scratch is
- * 64-byte aligned; its size in lines of GEMM_LINE numbers, so that it cannot overflow. */
+/* A way to run a product, all items of its batch. Scratch is 64-byte aligned; its size is in lines of GEMM_LINE numbers,
+ * so that it cannot overflow. */
 enum { GEMM_LINE = 16 };
+typedef struct {
+    int64_t (*scratch)(const gemm_product *p);
+    void (*run)(const gemm_product *p, heed_real *scratch);
+    bool any_cut;               /* the bits are the same however rows, columns and items are cut */
+    bool (*ready)(int threads); /* before a run, with how many may run at once; NULL: always */
+} gemm_way;
+extern const gemm_way k_blas; /* k_blas.c */
+
+/* Our own loops. */
 #if !defined(HEED_DOUBLE) && defined(__has_builtin)
 #if __has_builtin(__builtin_shufflevector) && (defined(__AVX512F__) || (defined(__AVX2__) && defined(__FMA__)))
 #define K_TILE 1
+extern const gemm_way k_tile; /* k_tile.c */
+extern const gemm_way k_few;  /* k_few.c */
+bool k_few_fits(const gemm_product *p);
 #endif
 #endif
 #ifndef K_TILE
 #define K_TILE 0
 #endif
-int64_t k_tile_scratch(const gemm_product *p);
-void k_tile(const gemm_product *p, heed_real *scratch); /* one item */
-
-/* k_blas.c: all items, through CBLAS. */
-int64_t k_blas_scratch(const gemm_product *p);
-void k_blas(const gemm_product *p, heed_real *scratch);
 
 #endif

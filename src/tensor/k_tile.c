@@ -9,18 +9,14 @@
  * neither the number of rows and columns, nor on where a caller cuts them.
  *
  * Why not BLAS: docs/speed.md has the figures. */
-#include "k_gemm.h"
+#include "k_lanes.h"
 
 #include <string.h>
 
 #if K_TILE
 
-#ifdef __AVX512F__
-enum { LANES = 16, ROWS = 12 };
-#else
-enum { LANES = 8, ROWS = 6 };
-#endif
 enum {
+    ROWS = LANES == 16 ? 12 : 6, /* with VECTORS, as many sums as there are registers for */
     VECTORS = 2,
     WIDTH = VECTORS * LANES, /* of a panel */
     STEP = ROWS / 3,         /* there are tiles of STEP, 2 STEP and ROWS rows */
@@ -28,15 +24,6 @@ enum {
     BLOCK = 1 << 17,         /* numbers in all panels held at once: half a megabyte */
     STRIP = DEPTH + LANES,   /* between the rows of a copied strip: not a power of two, which would share cache sets */
 };
-typedef float vector __attribute__((vector_size(LANES * sizeof(float))));
-typedef float loose __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float)))); /* at any address */
-
-/* A loop with constant bounds over registers. */
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 24")
-#endif
 
 /* ---- the tile ---------------------------------------------------------------------------------------------------- */
 
@@ -51,16 +38,16 @@ typedef struct {
 static inline __attribute__((always_inline)) void sum_tile(const tile *t, int rows, int vectors, int64_t a_row,
                                                            int64_t a_k)
 {
-    vector sums[ROWS * VECTORS]; /* [rows][vectors] */
+    lanes sums[ROWS * VECTORS]; /* [rows][vectors] */
     UNROLL
     for (int s = 0; s < rows * vectors; s++)
-        sums[s] = (vector){ 0 };
+        sums[s] = (lanes){ 0 };
     const float *a[] = { t->a, t->a + STEP * a_row, t->a + 2 * STEP * a_row }, *b = t->b; /* few pointers: no spills */
     for (int64_t k = 0; k < t->k; k++, b += vectors * LANES) {
         UNROLL
         for (int s = 0; s < rows * vectors; s++) {
             int row = s / vectors;
-            sums[s] += a[row / STEP][row % STEP * a_row] * *(const vector *)(b + s % vectors * LANES);
+            sums[s] += a[row / STEP][row % STEP * a_row] * *(const lanes *)(b + s % vectors * LANES);
         }
         UNROLL
         for (int group = 0; group < 3; group++)
@@ -68,11 +55,11 @@ static inline __attribute__((always_inline)) void sum_tile(const tile *t, int ro
     }
     UNROLL
     for (int s = 0; s < rows * vectors; s++) {
-        loose *c = (loose *)(t->c + s / vectors * t->c_row + s % vectors * LANES);
+        loose_lanes *c = (loose_lanes *)(t->c + s / vectors * t->c_row + s % vectors * LANES);
         if (t->beta != 0)
             sums[s] += t->beta * *c;
         if (t->bias)
-            sums[s] += *(const loose *)(t->bias + s % vectors * LANES);
+            sums[s] += *(const loose_lanes *)(t->bias + s % vectors * LANES);
         *c = sums[s];
     }
 }
@@ -136,23 +123,15 @@ static void run_tile(const tile *t, int64_t rows, int64_t width)
 /* out[i][j] = in[j][i], LANES x LANES, by interleaving the lower with the upper half of the rows, log2 LANES times. */
 static void transpose(float *out, int64_t out_row, const float *in, int64_t in_row)
 {
-    vector x[LANES], y[LANES];
+    lanes x[LANES], y[LANES];
     UNROLL
     for (int i = 0; i < LANES; i++)
-        x[i] = *(const loose *)(in + i * in_row);
-    UNROLL
+        x[i] = *(const loose_lanes *)(in + i * in_row);
     for (int done = 1; done < LANES; done *= 2) {
         UNROLL
         for (int i = 0; i < LANES / 2; i++) {
-            vector low = x[i], high = x[i + LANES / 2];
-#ifdef __AVX512F__
-            y[2 * i] = __builtin_shufflevector(low, high, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-            y[2 * i + 1] =
-                __builtin_shufflevector(low, high, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-#else
-            y[2 * i] = __builtin_shufflevector(low, high, 0, 8, 1, 9, 2, 10, 3, 11);
-            y[2 * i + 1] = __builtin_shufflevector(low, high, 4, 12, 5, 13, 6, 14, 7, 15);
-#endif
+            y[2 * i] = lanes_lower(x[i], x[i + LANES / 2]);
+            y[2 * i + 1] = lanes_upper(x[i], x[i + LANES / 2]);
         }
         UNROLL
         for (int i = 0; i < LANES; i++)
@@ -160,7 +139,7 @@ static void transpose(float *out, int64_t out_row, const float *in, int64_t in_r
     }
     UNROLL
     for (int i = 0; i < LANES; i++)
-        *(vector *)(out + i * out_row) = x[i];
+        *(lanes *)(out + i * out_row) = x[i];
 }
 
 /* LANES columns of a panel, of which `there` are in b; the others are 0. */
@@ -169,7 +148,7 @@ static void pack_lanes(float *out, int64_t width, const float *b, gemm_axis k, g
     int64_t i = 0;
     if (there == LANES && n.b == 1)
         for (; i < k.size; i++)
-            *(vector *)(out + i * width) = *(const loose *)(b + i * k.b);
+            *(lanes *)(out + i * width) = *(const loose_lanes *)(b + i * k.b);
     if (there == LANES && k.b == 1)
         for (; i + LANES <= k.size; i += LANES)
             transpose(out + i * width, width, b + i, n.b);
@@ -213,6 +192,11 @@ static void place_strip(tile *t, float *strip, const float *a, gemm_axis m, gemm
         return;
     }
     t->a_row = 1, t->a_k = LANES;
+    if (m.a == 1 && m.size == ROWS) {
+        for (int64_t j = 0; j < k.size; j++)
+            memcpy(strip + j * LANES, a + j * k.a, ROWS * sizeof *strip);
+        return;
+    }
     for (int64_t j = 0; j < k.size; j++)
         for (int64_t i = 0; i < padded; i++)
             strip[j * LANES + i] = i < m.size ? a[i * m.a + j * k.a] : 0;
@@ -230,7 +214,7 @@ static int64_t block_columns(const gemm_product *p)
     return BLOCK / least(p->k.size, DEPTH) / WIDTH * WIDTH;
 }
 
-int64_t k_tile_scratch(const gemm_product *p)
+static int64_t lines(const gemm_product *p)
 {
     int64_t columns = least(p->n.size, block_columns(p)), padded = (columns + LANES - 1) / LANES * LANES;
     return (padded * least(p->k.size, DEPTH) + LANES * STRIP + GEMM_LINE - 1) / GEMM_LINE;
@@ -270,7 +254,7 @@ static void run_strip(tile t, const float *panels, gemm_axis m, gemm_axis n)
     }
 }
 
-void k_tile(const gemm_product *p, heed_real *scratch)
+static void run_item(const gemm_product *p, heed_real *scratch)
 {
     float *strip = scratch, *panels = scratch + LANES * STRIP;
     gemm_axis m = p->m, n = p->n, k = p->k;
@@ -292,5 +276,16 @@ void k_tile(const gemm_product *p, heed_real *scratch)
         }
     }
 }
+
+static void run(const gemm_product *whole, heed_real *scratch)
+{
+    gemm_product p = *whole;
+    int64_t index[HEED_MAX_RANK] = { 0 };
+    do
+        run_item(&p, scratch);
+    while (gemm_next_item(&p, index));
+}
+
+const gemm_way k_tile = { .scratch = lines, .run = run, .any_cut = true };
 
 #endif
