@@ -20,7 +20,7 @@ cp data/test.en-fr.tsv data/test2016.en-fr.tok.tsv
 expect 0 'stopped after step 5' env OUT=tiny "$recipes/multi30k.sh" data en-fr "${small[@]}" --stop-after 5
 expect 0 'step     12' env OUT=tiny "$recipes/multi30k.sh" data en-fr "${small[@]}"
 check 'validation of both models' bash -c "grep -q '^best, validation: BLEU' out && grep -q '^average, validation: BLEU' out"
-check 'the test line is the last but chrF' bash -c "tail -n 2 out | head -n 1 | grep -q '^BLEU'"
+check 'one line of the test' [ "$(grep -c '^BLEU' out)" = 1 ]
 check 'a translation a line' [ "$(wc -l <tiny/test2016.average)" = 20 ]
 
 expect 2 'usage: tatoeba.sh' "$recipes/tatoeba.sh"
