@@ -2,7 +2,7 @@
  *
  * What a shard computes, and the order in which shards are summed, depend on the batch and the number of shards; so
  * threads change the time a step takes and nothing else. A tape belongs to a worker and is reset before each shard; a
- * slab of gradients belongs to a shard. */
+ * slab of gradients belongs to a shard, the first shard's being that of the params unless it holds something already. */
 #include <math.h>
 
 #include "slab.h"
@@ -92,8 +92,9 @@ struct heed_trainer {
     heed_tape **tapes; /* [desc.threads]; NULL until the worker's first shard */
     /* Grown to the largest number of shards seen: */
     int shards;
-    heed_grads **grads; /* [shards] */
+    heed_grads **grads; /* [shards]; NULL until the shard needs one */
     double *losses;     /* [shards] */
+    bool in_place;      /* this step's first shard uses the params' own slab, which was empty */
     bool *untouched;    /* [parameters]: without a gradient in any shard of this step */
 };
 
@@ -148,11 +149,25 @@ static bool grow(heed_trainer *trainer, int shards)
     if (!grads)
         return false;
     trainer->grads = grads;
-    for (; trainer->shards < shards; trainer->shards++) {
-        grads[trainer->shards] = heed_grads_new(trainer->params);
-        if (!grads[trainer->shards])
+    for (; trainer->shards < shards; trainer->shards++)
+        grads[trainer->shards] = NULL;
+    return true;
+}
+
+static heed_grads *slab_of(const heed_trainer *trainer, int shard)
+{
+    return shard == 0 && trainer->in_place ? heed_params_grads(trainer->params) : trainer->grads[shard];
+}
+
+static bool slabs_ready(heed_trainer *trainer, int shards)
+{
+    heed_grads *own = heed_params_grads(trainer->params);
+    trainer->in_place = *heed_grads_backwards(own) == 0;
+    for (int p = 0; p < heed_params_count(trainer->params); p++)
+        trainer->in_place &= heed_grads_empty(own)[p];
+    for (int i = trainer->in_place; i < shards; i++)
+        if (!trainer->grads[i] && !(trainer->grads[i] = heed_grads_new(trainer->params)))
             return false;
-    }
     return true;
 }
 
@@ -196,8 +211,8 @@ static bool run_shard(int shard, int worker, void *context)
         return false;
     heed_tape_reset(*tape);
     heed_tape_place(*tape, (uint32_t)desc->step, (uint32_t)desc->starts[shard]);
-    heed_grads_clear(trainer->grads[shard]);
-    heed_grads_bind(*tape, trainer->grads[shard]);
+    heed_grads_clear(slab_of(trainer, shard));
+    heed_grads_bind(*tape, slab_of(trainer, shard));
     heed_var *loss = desc->loss(*tape, shard, desc->context);
     if (!loss || loss->tape != *tape)
         return heed_fail(HEED_BAD_ARGUMENT, "trainer_step: shard %d: the loss function returned %s", shard,
@@ -218,7 +233,7 @@ typedef struct {
     int shards;
     heed_real factor;
     heed_real *out;
-    const bool *empty; /* the params' own: whether out holds anything yet */
+    const bool *empty; /* the params' own: whether out holds anything from before */
 } sum_pass;
 
 /* out = (out +) factor (shard 0 + shard 1 + ...), in that order; of very many shards, so many at a time. */
@@ -227,10 +242,10 @@ static double sum_piece(slab_piece piece, void *context)
     enum { AT_ONCE = 32 };
     const sum_pass *pass = context;
     const heed_real *slabs[AT_ONCE];
-    heed_real *out = pass->out + piece.from, beta = pass->empty[piece.param] ? 0 : 1;
+    heed_real *out = pass->out + piece.from, beta = pass->trainer->in_place || pass->empty[piece.param] ? 0 : 1;
     int count = 0;
     for (int i = 0; i < pass->shards; i++) {
-        heed_grads *grads = pass->trainer->grads[i];
+        heed_grads *grads = slab_of(pass->trainer, i);
         if (!heed_grads_empty(grads)[piece.param])
             slabs[count++] = heed_grads_data(grads) + piece.from;
         if (count == AT_ONCE || (count > 0 && i == pass->shards - 1)) {
@@ -247,13 +262,14 @@ static bool sum_shards(heed_trainer *trainer, int shards, double divisor)
     heed_params *params = trainer->params;
     heed_grads *own = heed_params_grads(params);
     int count = heed_params_count(params);
+    uint64_t before = trainer->in_place ? 0 : *heed_grads_backwards(own);
     bool reached = false;
     for (int p = 0; p < count; p++)
         trainer->untouched[p] = true;
     for (int i = 0; i < shards; i++) {
         for (int p = 0; p < count; p++)
-            trainer->untouched[p] &= heed_grads_empty(trainer->grads[i])[p];
-        reached |= *heed_grads_backwards(trainer->grads[i]) > 0;
+            trainer->untouched[p] &= heed_grads_empty(slab_of(trainer, i))[p];
+        reached |= *heed_grads_backwards(slab_of(trainer, i)) > 0;
     }
     sum_pass pass = {
         .trainer = trainer,
@@ -267,7 +283,7 @@ static bool sum_shards(heed_trainer *trainer, int shards, double divisor)
         return false;
     for (int p = 0; p < count; p++)
         heed_grads_empty(own)[p] &= trainer->untouched[p];
-    *heed_grads_backwards(own) += reached;
+    *heed_grads_backwards(own) = before + reached;
     return isfinite(squares) ||
            slab_check_finite(params, "trainer_step", "no gradient is left; check_finite names the first op");
 }
@@ -277,7 +293,7 @@ bool heed_trainer_step(heed_trainer *trainer, heed_trainer_step_desc desc, doubl
     if (!trainer)
         return heed_fail(HEED_BAD_ARGUMENT, "trainer_step: trainer is NULL");
     step_job job = { .trainer = trainer, .desc = &desc };
-    bool ok = check_step(&desc) && grow(trainer, desc.shards) &&
+    bool ok = check_step(&desc) && grow(trainer, desc.shards) && slabs_ready(trainer, desc.shards) &&
               heed_shards_run(desc.shards, trainer->desc.threads, run_shard, &job) &&
               sum_shards(trainer, desc.shards, desc.divisor);
     if (!ok) {
