@@ -71,7 +71,7 @@ static void test_products(void **state)
 
 static heed_var *embed_build(heed_tape *tape, heed_var *const *in, const config *c)
 {
-    return heed_embed(in[0], heed_input_ids(tape, c->ids_shape, c->ids), (heed_embed_desc){ 0 });
+    return heed_embed(in[0], heed_input_ids(tape, c->ids_shape, c->ids), (heed_embed_desc){ .scale = c->axis });
 }
 
 static heed_var *gather_build(heed_tape *tape, heed_var *const *in, const config *c)
@@ -85,11 +85,11 @@ static void test_picking(void **state)
     static const config embeds[] = {
         { .in = { { S(5, 3), 0 } }, .ids_shape = SCALAR, .ids = { 4 } },
         { .in = { { S(5, 3), 0 } }, .ids_shape = S(4), .ids = { 0, 1, 3, 4 } },
-        { .in = { { S(5, 3), 0 } }, .ids_shape = S(5), .ids = { 2, 2, 0, 2, 0 } },
+        { .in = { { S(5, 3), 0 } }, .axis = -3, .ids_shape = S(5), .ids = { 2, 2, 0, 2, 0 } },
         { .in = { { S(5, 3), 0 } }, .ids_shape = S(2, 3), .ids = { 0, 1, 3, 4, 1, 1 } },
         { .in = { { S(1, 3), 0 } }, .ids_shape = S(3), .ids = { 0, 0, 0 } },
         { .in = { { S(5, 1), 0 } }, .ids_shape = S(3), .ids = { 4, 0, 4 } },
-        { .in = { { S(4, 3), PERMUTED } }, .ids_shape = S(3), .ids = { 3, 0, 3 } },
+        { .in = { { S(4, 3), PERMUTED } }, .axis = 2, .ids_shape = S(3), .ids = { 3, 0, 3 } },
         { .in = { { S(4, 3), SLICED } }, .ids_shape = S(3), .ids = { 3, 0, 3 } },
         { .in = { { S(4, 3), SLICED | PERMUTED } }, .ids_shape = S(3), .ids = { 3, 0, 3 } },
         { .in = { { S(4, 3), SPREAD } }, .ids_shape = S(3), .ids = { 3, 0, 1 } },

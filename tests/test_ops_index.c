@@ -21,6 +21,12 @@ static void test_embed(void **state)
     check_values(heed_value(y), 5, 6, 1, 2, 5, 6); /* read as it stands */
     backward_counting(y);
     check_values(heed_grad(table), 3, 4, 0, 0, 0, 0);
+    heed_tape_reset(tape);
+    table = small_table();
+    y = heed_embed(table, IDS(2, 0, 2), (heed_embed_desc){ .scale = -4 });
+    check_values(heed_value(y), -20, -24, -4, -8, -20, -24);
+    backward_counting(y);
+    check_values(heed_grad(table), -12, -16, 0, 0, -24, -32);
 }
 
 static void test_embed_refusals(void **state)
@@ -37,6 +43,8 @@ static void test_embed_refusals(void **state)
         snprintf(part, sizeof part, "embed: padding %d is not a row of the table [3, 2]", (int)wrong[i]);
         check_failed(HEED_BAD_ARGUMENT, part);
     }
+    assert_null(heed_embed(table, IDS(0), (heed_embed_desc){ .scale = (double)INFINITY }));
+    check_failed(HEED_BAD_ARGUMENT, "embed: scale is inf");
     assert_null(heed_embed(VECTOR(1, 2), IDS(0), (heed_embed_desc){ 0 }));
     check_failed(HEED_BAD_SHAPE, "embed: table [2] with ids [1]");
     heed_ids *deep = heed_input_ids(tape, HEED_SHAPE(1, 1, 1, 1, 1, 1), (const int32_t[]){ 0 });

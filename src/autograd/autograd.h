@@ -171,6 +171,7 @@ HEED_API heed_var *heed_dropout(heed_var *x, double p, const char *site);
 typedef struct {
     bool has_padding;
     int32_t padding; /* this row is read as it stands and gets no gradient */
+    double scale;    /* of the rows; 0: 1 */
 } heed_embed_desc;
 /* table [V, D], ids [...] -> [..., D]. An id outside 0..V-1 is an error. */
 HEED_API heed_var *heed_embed(heed_var *table, const heed_ids *ids, heed_embed_desc desc);

@@ -80,6 +80,8 @@ struct heed_node_state {
 
 /* op.c: what several ops check and do. */
 bool op_broadcast(const heed_op *op, heed_shape a, heed_shape b, heed_shape *out); /* fails in the op's name */
+/* heed_grad_into for code that can only add: what is not there yet is zeroed. data NULL: nobody wants it. */
+heed_tensor op_grad_to_add(heed_node *node, int i);
 void op_map(const heed_node *node, heed_tensor out, heed_real beta, k_row *row, const heed_tensor *in, int n_in,
             const void *arg);                                                     /* k_map, on the tape's threads */
 bool op_ids_usable(const heed_node *node, const heed_ids *ids, const char *what); /* there, alive, on this tape */

@@ -55,12 +55,15 @@ heed_node *heed_op_begin_optional(const heed_op *op, heed_var *const *in, int n_
     heed_tape *tape = operands_tape(op, in, n_in, n_required, &wants);
     if (!tape)
         return NULL;
-    heed_node *node = heed_arena_alloc(tape->arena, (int64_t)sizeof *node);
-    heed_var **operands = heed_arena_alloc(tape->arena, n_in * (int64_t)sizeof *operands);
-    struct heed_node_state *state =
-        heed_arena_alloc(tape->arena, (int64_t)sizeof *state + n_in * (int64_t)sizeof *state->in_versions);
-    if (!node || !operands || !state)
+    heed_node *node;
+    heed_var **operands;
+    struct heed_node_state *state;
+    int64_t of_operand = (int64_t)sizeof *operands + (int64_t)sizeof *state->in_versions;
+    node = heed_arena_alloc(tape->arena, (int64_t)sizeof *node + (int64_t)sizeof *state + n_in * of_operand);
+    if (!node)
         return NULL;
+    operands = (heed_var **)(void *)(node + 1);
+    state = (struct heed_node_state *)(void *)(operands + n_in);
     for (int i = 0; i < n_in; i++) {
         operands[i] = in[i];
         state->in_versions[i] = in[i] ? *in[i]->root->version : 0;
@@ -238,6 +241,11 @@ heed_grad_dest heed_grad_into(heed_node *node, int i)
     heed_tensor value = node->in[i]->value;
     return grad_into(
         node, i, value.data == root->base && heed_tensor_numel(value) == root->numel && heed_tensor_contiguous(value));
+}
+
+heed_tensor op_grad_to_add(heed_node *node, int i)
+{
+    return grad_into(node, i, false).view;
 }
 
 /* Do these views of one root hold each of its elements once? Equal strides and equal distances make them one tensor with

@@ -36,13 +36,11 @@ bool op_unary_backward(heed_node *node, k_row *row)
 /* A gradient's place seen in the shape of the output: where the operand was repeated it is summed into. */
 static heed_grad_dest grad_into_broadcast(heed_node *node, int i)
 {
-    heed_grad_dest g = heed_grad_into(node, i);
     heed_shape shape = node->out->value.shape;
-    if (!g.view.data || heed_shape_equal(g.view.shape, shape))
-        return g;
-    if (g.beta == 0 && !heed_tensor_fill(g.view, 0))
-        return (heed_grad_dest){ .beta = 1 };
-    return (heed_grad_dest){ .view = heed_tensor_broadcast(g.view, shape), .beta = 1 };
+    if (!heed_op_wants(node, i) || heed_shape_equal(node->in[i]->value.shape, shape))
+        return heed_grad_into(node, i);
+    heed_tensor view = op_grad_to_add(node, i);
+    return (heed_grad_dest){ .view = view.data ? heed_tensor_broadcast(view, shape) : view, .beta = 1 };
 }
 
 /* Operand i's gradient += the output's: without a copy where it is the first and has the same form. */

@@ -1,6 +1,8 @@
 /* Picking rows and elements by index, and joining tensors. The loops are in k_index.c. */
 #include "internal.h"
 
+#include <math.h>
+
 /* All of ids in 0 .. n-1? */
 static bool in_range(const heed_node *node, const heed_ids *ids, int64_t n, const char *what)
 {
@@ -14,22 +16,20 @@ static bool in_range(const heed_node *node, const heed_ids *ids, int64_t n, cons
     return true;
 }
 
-/* ---- embed: y[.., :] = table[ids[..], :] ---------------------------------------------------------------------------- */
+/* ---- embed: y[.., :] = c table[ids[..], :] -------------------------------------------------------------------------- */
 
 typedef struct {
     const int32_t *ids;
     int64_t count, padding; /* -1: none */
+    heed_real scale;
 } embed_saved;
 
 static bool embed_backward(heed_node *node)
 {
     const embed_saved *saved = node->saved;
-    heed_grad_dest g = heed_grad_into(node, 0);
-    if (!g.view.data)
-        return true;
-    if (g.beta == 0 && !heed_tensor_fill(g.view, 0))
-        return false;
-    k_embed_grad(g.view, heed_out_grad(node).data, saved->ids, saved->count, saved->padding);
+    heed_tensor g = op_grad_to_add(node, 0);
+    if (g.data)
+        k_embed_grad(g, saved->scale, heed_out_grad(node).data, saved->ids, saved->count, saved->padding);
     return true;
 }
 
@@ -47,6 +47,8 @@ static bool embed_fits(const heed_node *node, const heed_ids *ids, heed_embed_de
     if (desc.has_padding && (desc.padding < 0 || desc.padding >= table.dims[0]))
         return heed_fail(HEED_BAD_ARGUMENT, "embed: padding %d is not a row of the table %s", (int)desc.padding,
                          heed_shape_text(table, &room));
+    if (!isfinite(desc.scale))
+        return heed_fail(HEED_BAD_ARGUMENT, "embed: scale is %g, must be finite", desc.scale);
     return in_range(node, ids, table.dims[0], "the rows of the table");
 }
 
@@ -64,8 +66,9 @@ heed_var *heed_embed(heed_var *table, const heed_ids *ids, heed_embed_desc desc)
         return NULL;
     *saved = (embed_saved){ .ids = ids->data,
                             .count = heed_shape_numel(ids->shape),
-                            .padding = desc.has_padding ? desc.padding : -1 };
-    k_embed(y->value.data, table->value, saved->ids, saved->count);
+                            .padding = desc.has_padding ? desc.padding : -1,
+                            .scale = (heed_real)(desc.scale == 0 ? 1 : desc.scale) };
+    k_embed(y->value.data, table->value, saved->scale, saved->ids, saved->count);
     return heed_op_end(node);
 }
 
@@ -79,12 +82,9 @@ typedef struct {
 static bool gather_backward(heed_node *node)
 {
     const gather_saved *saved = node->saved;
-    heed_grad_dest g = heed_grad_into(node, 0);
-    if (!g.view.data)
-        return true;
-    if (g.beta == 0 && !heed_tensor_fill(g.view, 0))
-        return false;
-    k_gather_grad(g.view, heed_out_grad(node), saved->axis, saved->ids);
+    heed_tensor g = op_grad_to_add(node, 0);
+    if (g.data)
+        k_gather_grad(g, heed_out_grad(node), saved->axis, saved->ids);
     return true;
 }
 

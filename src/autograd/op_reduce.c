@@ -113,14 +113,9 @@ heed_var *heed_mean(heed_var *x, heed_axes axes)
 static bool max_backward(heed_node *node)
 {
     const int64_t *at = node->saved; /* for every element of the output, offset of its origin in x */
-    heed_grad_dest gx = heed_grad_into(node, 0);
-    if (!gx.view.data)
-        return true;
-    if (gx.beta == 0 && !heed_tensor_fill(gx.view, 0))
-        return false;
-    heed_tensor gy = heed_out_grad(node);
-    for (int64_t i = 0, numel = heed_tensor_numel(gy); i < numel; i++)
-        gx.view.data[at[i]] += gy.data[i];
+    heed_tensor gx = op_grad_to_add(node, 0), gy = heed_out_grad(node);
+    for (int64_t i = 0, numel = heed_tensor_numel(gy); gx.data && i < numel; i++)
+        gx.data[at[i]] += gy.data[i];
     return true;
 }
 

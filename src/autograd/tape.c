@@ -232,10 +232,10 @@ bool tape_var_usable(const heed_var *v, const char *who, const char *what)
 static int64_t external_place(const heed_tape *tape, const void *key)
 {
     uint64_t hash = (uint64_t)(uintptr_t)key * UINT64_C(0x9E3779B97F4A7C15);
-    int64_t slots = 2 * tape->externals_room, at = (int64_t)((hash >> 32) % (uint64_t)slots);
+    uint64_t slots = 2 * (uint64_t)tape->externals_room, at = (hash >> 32) & (slots - 1); /* a power of two */
     while (tape->external_index[at] && tape->externals[tape->external_index[at] - 1].key != key)
-        at = at + 1 < slots ? at + 1 : 0;
-    return at;
+        at = (at + 1) & (slots - 1);
+    return (int64_t)at;
 }
 
 static void externals_reindex(heed_tape *tape)

@@ -44,7 +44,6 @@ heed_var *heed_embedding_forward(const heed_embedding *m, const heed_ids *ids)
     heed_tape *tape = layer_tape("embedding", m->weight, ids ? &ids->tape : NULL);
     if (!tape)
         return NULL;
-    heed_var *rows = heed_embed(heed_param_on(tape, m->weight), ids,
-                                (heed_embed_desc){ .has_padding = m->has_padding, .padding = m->padding });
-    return m->scale == 1 ? rows : heed_scale(rows, m->scale);
+    return heed_embed(heed_param_on(tape, m->weight), ids,
+                      (heed_embed_desc){ .has_padding = m->has_padding, .padding = m->padding, .scale = m->scale });
 }

@@ -117,8 +117,8 @@ HEED_API heed_var *heed_embedding_forward(const heed_embedding *m, const heed_id
 /* Adds the code of positions first, first + 1, ... to x [B, T, D]. Sinusoidal: "Attention Is All You Need", 3.5:
  * sin(p / 10000^(2i/D)) at 2i, cos at 2i+1. Learned: a table of `count` rows; a position beyond it is an error. */
 typedef struct {
-    heed_param *weight;     /* NULL: sinusoidal */
-    const heed_real *table; /* sinusoidal: the codes of positions 0 .. count-1, ready made; NULL: none */
+    heed_param *weight; /* NULL: sinusoidal */
+    heed_real *table;   /* sinusoidal: the codes of positions 0 .. count-1, ready made; NULL: none */
     int64_t count, dim;
 } heed_positions;
 typedef struct {

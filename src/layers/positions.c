@@ -3,7 +3,6 @@
  * The sinusoidal code of position p is a constant, sin and cos of p / 10000^(2i/D). Its first rows come from a table
  * made with the layer; those beyond it are computed the same way, so a code never depends on where it came from. */
 #include <math.h>
-#include <string.h>
 
 #include "internal.h"
 
@@ -66,16 +65,15 @@ static const heed_op positions_op = { .name = "positions" };
 static heed_var *codes(const heed_positions *m, heed_var *x, int64_t first)
 {
     int64_t T = x->value.shape.dims[1], D = x->value.shape.dims[2];
+    if (m->table && first + T <= m->count) {
+        heed_external table = { .name = "positions", .value = heed_tensor_wrap(m->table, HEED_SHAPE(m->count, D)) };
+        return heed_slice(heed_external_on(x->tape, m->table, table), 0, first, first + T);
+    }
     bool grad = heed_tape_set_grad(x->tape, false);
     heed_node *node = heed_op_begin(&positions_op, &x, 1);
     heed_var *code = heed_op_output(node, HEED_SHAPE(T, D));
-    for (int64_t t = 0; code && t < T; t++) {
-        heed_real *row = code->value.data + t * D;
-        if (m->table && first + t < m->count)
-            memcpy(row, m->table + (first + t) * D, (size_t)D * sizeof *row);
-        else
-            sinusoid(row, first + t, D);
-    }
+    for (int64_t t = 0; code && t < T; t++)
+        sinusoid(code->value.data + t * D, first + t, D);
     code = heed_op_end(code ? node : NULL);
     heed_tape_set_grad(x->tape, grad);
     return code;

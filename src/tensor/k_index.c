@@ -2,22 +2,22 @@
  * of the indices, so the bits do not depend on anything else. */
 #include "kernels.h"
 
-#include <string.h>
-
-void k_embed(heed_real *out, heed_tensor table, const int32_t *ids, int64_t count)
+void k_embed(heed_real *restrict out, heed_tensor table, heed_real scale, const int32_t *ids, int64_t count)
 {
     int64_t width = table.shape.dims[1], step = table.strides[1];
     for (int64_t r = 0; r < count; r++, out += width) {
         const heed_real *row = table.data + ids[r] * table.strides[0];
         if (step == 1)
-            memcpy(out, row, (size_t)width * sizeof *out);
+            for (int64_t i = 0; i < width; i++)
+                out[i] = scale * row[i];
         else
             for (int64_t i = 0; i < width; i++)
-                out[i] = row[i * step];
+                out[i] = scale * row[i * step];
     }
 }
 
-void k_embed_grad(heed_tensor dtable, const heed_real *dy, const int32_t *ids, int64_t count, int64_t skip)
+void k_embed_grad(heed_tensor dtable, heed_real scale, const heed_real *restrict dy, const int32_t *ids, int64_t count,
+                  int64_t skip)
 {
     int64_t width = dtable.shape.dims[1], step = dtable.strides[1];
     for (int64_t r = 0; r < count; r++, dy += width) {
@@ -26,10 +26,10 @@ void k_embed_grad(heed_tensor dtable, const heed_real *dy, const int32_t *ids, i
             continue;
         if (step == 1)
             for (int64_t i = 0; i < width; i++)
-                row[i] += dy[i];
+                row[i] += scale * dy[i];
         else
             for (int64_t i = 0; i < width; i++)
-                row[i * step] += dy[i];
+                row[i * step] += scale * dy[i];
     }
 }
 

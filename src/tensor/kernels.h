@@ -173,10 +173,11 @@ void k_sum(heed_tensor out, double scale, heed_tensor x);
 void k_max(heed_tensor out, int64_t *at, heed_tensor x);
 
 /* ---- k_index.c ----------------------------------------------------------------------------------------------------- */
-/* out [count, D] = rows of table [V, D]; ids in 0..V-1 */
-void k_embed(heed_real *out, heed_tensor table, const int32_t *ids, int64_t count);
-/* dtable [V, D] += rows of dy [count, D], in order; none for id `skip` (-1: all) */
-void k_embed_grad(heed_tensor dtable, const heed_real *dy, const int32_t *ids, int64_t count, int64_t skip);
+/* out [count, D] = scale (rows of table [V, D]); ids in 0..V-1 */
+void k_embed(heed_real *out, heed_tensor table, heed_real scale, const int32_t *ids, int64_t count);
+/* dtable [V, D] += scale (rows of dy [count, D]), in order; none for id `skip` (-1: all) */
+void k_embed_grad(heed_tensor dtable, heed_real scale, const heed_real *dy, const int32_t *ids, int64_t count,
+                  int64_t skip);
 /* out (shape of ids, contiguous): along axis, out[.. i ..] = x[.. ids[.. i ..] ..] */
 void k_gather(heed_tensor out, heed_tensor x, int axis, const int32_t *ids);
 /* dx[.. ids[.. i ..] ..] += dy[.. i ..] */
