@@ -14,6 +14,14 @@ static void exp_vec_block(heed_real *restrict y, const heed_real *restrict x, in
     for (int i = 0; i < n; i += K_WIDTH)
         k_store_first(y + i, k_exp_vec(k_load_first(x + i, n - i, 0)), n - i);
 }
+/* Where it is not defined, k_exp. */
+static void exp_low_block(heed_real *restrict y, const heed_real *restrict x, int n)
+{
+    for (int i = 0; i < n; i += K_WIDTH) {
+        k_vec v = k_load_first(x + i, n - i, 0);
+        k_store_first(y + i, k_select(v > 0, k_exp_vec(v), k_exp_low(v)), n - i);
+    }
+}
 static void tanh_block(heed_real *restrict y, const heed_real *restrict x, int n)
 {
     for (int i = 0; i < n; i++)
@@ -35,13 +43,11 @@ static void test_limits(void **state)
     (void)state;
     const double inf = (double)INFINITY, undefined = (double)NAN;
     const heed_real x[] = { (heed_real)INFINITY, -(heed_real)INFINITY, 0, (heed_real)NAN, 1e30f, -1e30f, -0.0f };
-    const double want[][7] = { { inf, 0, 1, undefined, inf, 0, 1 },
-                               { inf, 0, 1, undefined, inf, 0, 1 },
-                               { 1, -1, 0, undefined, 1, -1, 0 },
-                               { 1, -1, 0, undefined, 1, -1, 0 },
-                               { 1, 0, 0.5, undefined, 1, 0, 0.5 } };
-    block *const blocks[] = { exp_block, exp_vec_block, tanh_block, erf_block, sigmoid_block };
-    for (int f = 0; f < 5; f++) {
+    const double want[][7] = { { inf, 0, 1, undefined, inf, 0, 1 }, { inf, 0, 1, undefined, inf, 0, 1 },
+                               { inf, 0, 1, undefined, inf, 0, 1 }, { 1, -1, 0, undefined, 1, -1, 0 },
+                               { 1, -1, 0, undefined, 1, -1, 0 },   { 1, 0, 0.5, undefined, 1, 0, 0.5 } };
+    block *const blocks[] = { exp_block, exp_vec_block, exp_low_block, tanh_block, erf_block, sigmoid_block };
+    for (int f = 0; f < 6; f++) {
         heed_real y[7];
         blocks[f](y, x, 7);
         for (int i = 0; i < 7; i++)
@@ -156,11 +162,12 @@ static void test_functions(void **state)
     const function functions[] = {
         { "exp", exp_block, exp, 1.1, 1, 1, 200, inf, 0, -inf },
         { "exp of vectors", exp_vec_block, exp, 1.1, 1, 1, 200, inf, 0, -inf },
+        { "exp_low", exp_low_block, exp, 1.1, 1, 1, 200, inf, 0, -86.9 },
         { "tanh", tanh_block, tanh, 1.5, 0, 1, 20, 1, -1, -inf },
         { "erf", erf_block, erf, 1.5, 0, 1.1283791670955126, 8, 1, -1, -inf },
         { "sigmoid", sigmoid_block, logistic, 2.6, 0.5, 0.25, 200, 1, 0, -87.33 },
     };
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 6; i++)
         check_function(functions + i);
 }
 

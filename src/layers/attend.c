@@ -222,7 +222,7 @@ static bool attend_backward(heed_node *node)
     heed_tensor scratch = heed_op_scratch(node, HEED_SHAPE(k_attention_backward_scratch(&call, &to, threads)));
     if (!heed_tensor_ok(g) || !heed_tensor_ok(scratch))
         return false;
-    k_attention_backward(&to, saved->row, &call, scratch.data, threads);
+    k_attention_backward(&to, node->out->value, saved->row, &call, scratch.data, threads);
     for (int i = 0; i < OPERANDS; i++)
         if (dest[i].view.data && place[i].data != dest[i].view.data)
             k_map(dest[i].view, dest[i].beta, k_copy_row, &place[i], 1, NULL);

@@ -111,8 +111,9 @@ int64_t k_attention_backward_scratch(const k_attention *a, const k_attention_gra
 /* out [B, Tq, H, e], row [B, H, Tq], weights [B, H, Tq, Tk] or NULL */
 void k_attention_forward(heed_tensor out, k_attention_row *row, heed_real *weights, const k_attention *a,
                          heed_real *scratch, int threads);
-void k_attention_backward(const k_attention_grads *to, const k_attention_row *row, const k_attention *a,
-                          heed_real *scratch, int threads);
+/* out and row: from the forward pass */
+void k_attention_backward(const k_attention_grads *to, heed_tensor out, const k_attention_row *row,
+                          const k_attention *a, heed_real *scratch, int threads);
 
 /* ---- k_softmax.c: each row of [rows, n] by itself; all arrays contiguous ------------------------------------------ */
 /* A row of only -inf gives zeros (log: -inf) and no gradient; NaN anywhere in a row makes all of it NaN. y may be x. */
