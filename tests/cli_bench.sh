@@ -16,7 +16,6 @@ expect 2 'W5 has fixed sizes' "$bench" --workload W5 --batch 3
 expect 2 "unrecognized option '--frobnicate'" "$bench" --workload W1 --frobnicate
 expect 2 'takes no operand, got "W1"' "$bench" --workload W1 W1
 expect 2 '--gemm is auto, blas, split6, split3 or bf16, not "fast"' "$bench" --workload W1 --gemm fast
-expect 2 '--gemm bf16: this heed has auto and blas alone' "$bench" --workload W1 --gemm bf16
 for value in -1 1.5 ten '' 1e3 99999; do
     expect 2 "--threads needs a whole number from 0 to 1024, not \"$value\"" "$bench" --workload W1 "--threads=$value"
 done
@@ -39,6 +38,8 @@ check 'the same losses with one thread and with two' [ "$(losses)" = "$two" ]
 expect 0 '"dropout":0.0' "$bench" --workload W1 --dropout 0 --json "${quick[@]}"
 check 'other losses without dropout' [ "$(losses)" != "$two" ]
 expect 0 '"gemm":"blas"' "$bench" --workload W1 --gemm blas --json "${quick[@]}"
+expect 0 '"gemm":"bf16"' "$bench" --workload W1 --gemm bf16 --json "${quick[@]}"
+check 'other losses with bf16' [ "$(losses)" != "$two" ]
 expect 0 'B2_T5_d512_h8_causal' "$bench" --workload W4 --batch 2 --length 5 "${quick[@]}"
 expect 0 '"agree_uncached":1.0' "$bench" --workload W5 --case b1 --json "${quick[@]}"
 expect 0 'fwd_ms_median' "$bench" --workload W6 --case softmax "${quick[@]}"

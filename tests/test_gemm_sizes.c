@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 static heed_arena *arena, *scratch;
-static const heed_gemm ways[] = { HEED_GEMM_AUTO, HEED_GEMM_BLAS };
+static const heed_gemm ways[] = { HEED_GEMM_AUTO, HEED_GEMM_BLAS, HEED_GEMM_SPLIT6, HEED_GEMM_SPLIT3, HEED_GEMM_BF16 };
+enum { WAYS = 5 };
 
 /* [rows, cols]; stored as its transpose if `turned`, and with `gap` numbers between what are then the rows. */
 static heed_tensor matrix(int64_t rows, int64_t cols, bool turned, int64_t gap)
@@ -96,20 +97,22 @@ static void check_exact(int64_t M, int64_t N, int64_t K, int form, int64_t gap)
     fill_integers(a);
     fill_integers(b);
     fill_integers(bias);
-    for (int turn = 0; turn < 4; turn++) {
-        double beta = turn / 2;
+    double *sums = heed_arena_alloc(arena, M * N * (int64_t)sizeof *sums), size;
+    for (int64_t i = 0; i < M; i++)
+        for (int64_t j = 0; j < N; j++)
+            sums[i * N + j] = element(a, b, i, j, &size) + (double)bias.data[j];
+    for (int turn = 0; turn < 2 * WAYS; turn++) {
+        double beta = turn / WAYS;
         for (int64_t i = 0; i < M; i++) /* what is there counts for beta 1 only */
             for (int64_t j = 0; j < N; j++)
                 c.data[i * c.strides[0] + j * c.strides[1]] = beta == 1 ? (heed_real)(i + j) : (heed_real)NAN;
-        assert_true(k_gemm(scratch, c, a, b, (k_gemm_how){ .beta = beta, .bias = bias.data, .by = ways[turn % 2] }));
+        assert_true(k_gemm(scratch, c, a, b, (k_gemm_how){ .beta = beta, .bias = bias.data, .by = ways[turn % WAYS] }));
         for (int64_t i = 0; i < M; i++)
-            for (int64_t j = 0; j < N; j++) {
-                double size, want = element(a, b, i, j, &size) + (double)bias.data[j] + beta * (double)(i + j);
-                if ((double)at(c, i, j) != want)
+            for (int64_t j = 0; j < N; j++)
+                if ((double)at(c, i, j) != sums[i * N + j] + beta * (double)(i + j))
                     fail_msg("%lld x %lld x %lld, form %d, gap %lld, turn %d: [%lld, %lld] is %g, not %g", (long long)M,
                              (long long)N, (long long)K, form, (long long)gap, turn, (long long)i, (long long)j,
-                             (double)at(c, i, j), want);
-            }
+                             (double)at(c, i, j), sums[i * N + j] + beta * (double)(i + j));
     }
     heed_arena_reset(arena);
 }
@@ -167,13 +170,13 @@ static void any_number_of_threads(void **state)
                                         { 1, 1200, 70, 90 }, { 1, 200, 1000, 600 }, { 1, 1, 5000, 120 },
                                         { 40, 33, 35, 70 },  { 3, 300, 300, 130 },  { 1, 30, 30, 30 }
     };
-    for (int i = 0; i < 24; i++) {
-        const int64_t *s = sizes[i / 4];
+    for (int i = 0; i < 12 * WAYS; i++) {
+        const int64_t *s = sizes[i / (2 * WAYS)];
         heed_tensor a = normal(HEED_SHAPE(s[0], s[1], s[3]), 1), b = normal(HEED_SHAPE(s[0], s[3], s[2]), 2);
-        if (i & 2)
+        if (i % (2 * WAYS) >= WAYS)
             b = heed_tensor_permute(normal(HEED_SHAPE(s[0], s[2], s[3]), 2), (const int[]){ 0, 2, 1 });
         heed_tensor bias = normal(HEED_SHAPE(s[2]), 3);
-        k_gemm_how how = { .bias = bias.data, .by = ways[i % 2] };
+        k_gemm_how how = { .bias = bias.data, .by = ways[i % WAYS] };
         heed_tensor one = product(a, b, how);
         for (how.threads = 2; how.threads <= 7; how.threads += how.threads == 3 ? 4 : 1)
             assert_memory_equal(product(a, b, how).data, one.data, (size_t)heed_tensor_numel(one) * sizeof(heed_real));
@@ -182,7 +185,7 @@ static void any_number_of_threads(void **state)
         {
             heed_arena *own = heed_arena_new();
             heed_tensor c = heed_tensor_new(own, one.shape);
-            bool ok = k_gemm(own, c, a, b, (k_gemm_how){ .bias = bias.data, .by = ways[i % 2], .threads = 2 });
+            bool ok = k_gemm(own, c, a, b, (k_gemm_how){ .bias = bias.data, .by = ways[i % WAYS], .threads = 2 });
             different += !ok || memcmp(c.data, one.data, (size_t)heed_tensor_numel(c) * sizeof(heed_real)) != 0;
             heed_arena_free(own);
         }

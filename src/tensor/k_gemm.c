@@ -29,7 +29,9 @@ static bool absorb(gemm_axis *inner, const gemm_axis *outer)
 static gemm_product make_product(heed_tensor c, heed_tensor a, heed_tensor b, const k_gemm_how *how)
 {
     int rank = c.shape.rank, row = rank - 2, col = rank - 1;
-    gemm_product p = { .a = a.data, .b = b.data, .c = c.data, .beta = (heed_real)how->beta, .bias = how->bias };
+    gemm_product p = {
+        .a = a.data, .b = b.data, .c = c.data, .beta = (heed_real)how->beta, .bias = how->bias, .by = how->by
+    };
     p.m = (gemm_axis){ .size = c.shape.dims[row], .a = a.strides[row], .c = c.strides[row] };
     p.n = (gemm_axis){ .size = c.shape.dims[col], .b = b.strides[col], .c = c.strides[col] };
     p.k = (gemm_axis){ .size = a.shape.dims[col], .a = a.strides[col], .b = b.strides[row] };
@@ -49,7 +51,7 @@ static gemm_axis swap_operands(gemm_axis x)
 
 gemm_product gemm_transposed(const gemm_product *p)
 {
-    gemm_product t = { .a = p->b, .b = p->a, .c = p->c, .beta = p->beta, .n_batch = p->n_batch };
+    gemm_product t = { .a = p->b, .b = p->a, .c = p->c, .beta = p->beta, .by = p->by, .n_batch = p->n_batch };
     t.m = swap_operands(p->n);
     t.n = swap_operands(p->m);
     t.k = swap_operands(p->k);
@@ -108,16 +110,24 @@ static void run_part(int64_t part, void *context)
 }
 
 /* The product may be transposed. */
-static const gemm_way *choose_way(gemm_product *p, heed_gemm by)
+static const gemm_way *choose_way(gemm_product *p)
 {
+#ifndef HEED_DOUBLE
+    if (p->by >= HEED_GEMM_SPLIT6) {
+        enum { LEAST = 16 };
+        if (p->m.size >= LEAST && p->n.size >= LEAST && p->k.size >= LEAST)
+            return &k_split;
+        p->by = HEED_GEMM_AUTO;
+    }
+#endif
 #if K_TILE
-    if (by == HEED_GEMM_AUTO) {
+    if (p->by == HEED_GEMM_AUTO) {
         if (!p->bias && p->m.c == 1 && (p->n.c != 1 || p->n.size == 1)) /* so that c has rows */
             *p = gemm_transposed(p);
         return k_few_fits(p) ? &k_few : &k_tile;
     }
 #endif
-    (void)p, (void)by;
+    (void)p;
     return &k_blas;
 }
 
@@ -222,7 +232,7 @@ bool k_gemm(heed_arena *scratch, heed_tensor c, heed_tensor a, heed_tensor b, k_
     if (empty || heed_tensor_numel(c) == 0)
         return true;
     job j = { .whole = make_product(c, a, b, &how) };
-    j.way = choose_way(&j.whole, how.by);
+    j.way = choose_way(&j.whole);
     cut(&j);
     heed_arena_mark mark = heed_arena_marked(scratch);
     bool done = run(scratch, &j, how.threads);

@@ -14,6 +14,7 @@ typedef struct {
     heed_real *a, *b, *c;  /* a and b are only read */
     const heed_real *bias; /* NULL: none */
     heed_real beta;
+    heed_gemm by;
     gemm_axis m, n, k, batch[HEED_MAX_RANK];
     int n_batch;
 } gemm_product;
@@ -32,7 +33,8 @@ typedef struct {
     bool any_cut;               /* the bits are the same however rows, columns and items are cut */
     bool (*ready)(int threads); /* before a run, with how many may run at once; NULL: always */
 } gemm_way;
-extern const gemm_way k_blas; /* k_blas.c */
+extern const gemm_way k_blas;  /* k_blas.c */
+extern const gemm_way k_split; /* k_split.c; not in the double build */
 
 /* Our own loops. */
 #if !defined(HEED_DOUBLE) && defined(__has_builtin)

@@ -76,11 +76,19 @@ HEED_API void heed_on_error(void (*fn)(heed_error_kind, const char *text)); /* c
 HEED_API bool heed_fail(heed_error_kind kind, const char *format, ...) HEED_PRINTF(2, 3);
 
 /* ---- matrix products (k_gemm.c) --------------------------------------------------------------------------------
- * How they are computed; a field of the tape and the trainer. Each gives its own bits, the same for any threads. */
+ * How they are computed; a field of the tape and the trainer. Each way gives its own bits, the same for any threads.
+ *
+ * SPLIT6 and below cut numbers into bf16 parts, for the matrix unit of a CPU with AMX; without one they are computed to
+ * the same bits, but slowly. Errors are bounds relative to the sum of |a||b|, and the rms on normal numbers relative to
+ * the result's; factors below 1e-33 lose parts. Products with a side below 16, and all of the double build, stay in full
+ * precision. */
 typedef enum {
-    HEED_GEMM_AUTO, /* in full precision by what is fastest here: heed's own loops where the compiler had AVX2 or
-                     * AVX-512, BLAS elsewhere and in the double build */
-    HEED_GEMM_BLAS  /* by BLAS */
+    HEED_GEMM_AUTO,   /* in full precision by what is fastest here: heed's own loops where the compiler had AVX2 or
+                       * AVX-512, BLAS elsewhere and in the double build */
+    HEED_GEMM_BLAS,   /* by BLAS */
+    HEED_GEMM_SPLIT6, /* 3 parts, 6 products: 1.2e-7, and at least as accurate as AUTO */
+    HEED_GEMM_SPLIT3, /* 2 parts, 3 products: 4.6e-5; rms 5e-6 */
+    HEED_GEMM_BF16    /* 1 part: 7.9e-3; rms 2.5e-3 */
 } heed_gemm;
 
 /* ---- memory (memory.c) -----------------------------------------------------------------------------------------
