@@ -139,6 +139,8 @@ static inline double k_sums_total(const k_sums *s)
 /* ---- exp ------------------------------------------------------------------------------------------------------------- */
 
 #ifndef HEED_DOUBLE
+typedef uint32_t k_bits __attribute__((vector_size(16 * sizeof(uint32_t)))); /* wraps where an int must not */
+
 /* By the steps of k_exp: x = n ln 2 + r; returns exp(r). */
 static inline k_vec k_exp_reduced(k_vec x, k_mask *n)
 {
@@ -152,7 +154,7 @@ static inline k_vec k_exp_reduced(k_vec x, k_mask *n)
     p = p * r + 1.666652011e-1f;
     p = p * r + 4.999999341e-1f;
     p = p * (r * r) + r;
-    *n = (k_mask)shifted - 0x4b400000;
+    *n = (k_mask)((k_bits)shifted - 0x4b400000u);
     return p + 1;
 }
 #endif
@@ -168,7 +170,7 @@ static inline k_vec k_exp_vec(k_vec x)
     k_mask power;
     k_vec p = k_exp_reduced(x, &power);
     k_mask half = power >> 1;
-    p = p * (k_vec)((half + 127) << 23) * (k_vec)((power - half + 127) << 23);
+    p = p * (k_vec)(((k_bits)half + 127) << 23) * (k_vec)(((k_bits)power - (k_bits)half + 127) << 23);
     p = (k_vec)((k_mask)p & ~(x < -103.972084f));
     return k_select(x > 88.7228394f, k_fill(INFINITY), p);
 #endif
@@ -182,7 +184,7 @@ static inline k_vec k_exp_low(k_vec x)
 #else
     k_mask power;
     k_vec p = k_exp_reduced(x, &power);
-    p = (k_vec)((k_mask)p + (power << 23));                /* straight into the exponent */
+    p = (k_vec)((k_bits)p + ((k_bits)power << 23));        /* straight into the exponent */
     return k_select(x >= -86.9f, p, k_where(~(x < 0), x)); /* beyond: 0, or NaN */
 #endif
 }
