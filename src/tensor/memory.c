@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define HEED_ASAN 1
@@ -22,7 +23,7 @@ static const int64_t largest = INT64_C(1) << 39; /* ASan ends the program if ask
 static const int64_t largest = INT64_MAX;
 #endif
 
-enum { ALIGNMENT = 64, SMALLEST_BLOCK = 1 << 16 };
+enum { ALIGNMENT = 64, SMALLEST_BLOCK = 1 << 16, HUGE_PAGE = 1 << 21 };
 
 typedef struct {
     _Alignas(ALIGNMENT) int64_t bytes;
@@ -87,14 +88,29 @@ static bool must_fail(void)
     return false;
 }
 
+/* Large blocks ask for huge pages: a first touch of 4 kB costs a microsecond, and passes over a slab or a large tensor
+ * lose a tenth of their time to missing translations. It is advice; where it is not taken nothing else changes. */
+static void *from_system(int64_t bytes)
+{
+    void *start;
+    size_t alignment = bytes >= 2 * HUGE_PAGE ? HUGE_PAGE : ALIGNMENT;
+    if (posix_memalign(&start, alignment, (size_t)bytes) != 0)
+        return NULL;
+#ifdef MADV_HUGEPAGE
+    if (alignment == HUGE_PAGE)
+        madvise(start, (size_t)bytes, MADV_HUGEPAGE);
+#endif
+    return start;
+}
+
 /* NULL without a word if there is no memory. */
 static void *get_quietly(int64_t bytes)
 {
     int64_t total;
-    void *start;
     if (!size_add(bytes, sizeof(head), &total) || total > largest || must_fail())
         return NULL;
-    if (posix_memalign(&start, ALIGNMENT, (size_t)total) != 0)
+    void *start = from_system(total);
+    if (!start)
         return NULL;
     ((head *)start)->bytes = bytes;
     atomic_fetch_add(&live_blocks, 1);
