@@ -221,6 +221,54 @@ static void test_norms(void **state)
             check_norm(length(turn), turn, kind & 1, kind & 2);
 }
 
+/* ---- sums of rows ------------------------------------------------------------------------------------------------ */
+
+/* With a copy on the way or without; k_sum must give the same. Whole numbers: the sums are exact. */
+static void test_sum_rows(void **state)
+{
+    (void)state;
+    static heed_real sums[LONGEST], again[LONGEST];
+    static double scratch[K_MOST_PARTS * LONGEST];
+    for (int turn = 0; turn < N_LENGTHS; turn++) {
+        int64_t n = length(turn), rows = turn % 3 == 0 ? turn / 3 + 1 : ROWS;
+        rows = rows * n > ROWS * LONGEST ? ROWS : rows;
+        heed_real beta = (heed_real)(turn % 4 - 1);
+        fill_all(n, turn);
+        for (int64_t i = 0; i < rows * n; i++)
+            x[i] = (heed_real)((i * 7 + turn) % 23 - 11);
+        assert_true(k_sum_rows_scratch(rows, n) <= K_MOST_PARTS * LONGEST);
+        k_sum_rows(sums, beta < 0 ? NULL : dx, beta, x, rows, n, scratch, 1);
+        check_rest(dx, beta < 0 ? 0 : rows * n);
+        for (int64_t i = 0; i < rows * n && beta >= 0; i++)
+            check_close(dx[i], (double)x[i] + (double)beta * (double)was[i], CHECK_EPS / 8);
+        k_sum(heed_tensor_wrap(again, HEED_SHAPE(1, n)), 1, heed_tensor_wrap(x, HEED_SHAPE(rows, n)), 1);
+        for (int64_t j = 0; j < n; j++) {
+            double want = 0;
+            for (int64_t r = 0; r < rows; r++)
+                want += (double)x[r * n + j];
+            assert_true((double)sums[j] == want && (double)again[j] == want);
+        }
+    }
+}
+
+/* In several parts: row i is i, i + 1, ... */
+static void test_sum_of_many_rows(void **state)
+{
+    (void)state;
+    enum { MANY = 1000, WIDE = 600 };
+    static heed_real many[MANY * WIDE], copy[MANY * WIDE], sums[WIDE];
+    static double scratch[K_MOST_PARTS * WIDE];
+    for (int64_t i = 0; i < MANY * WIDE; i++)
+        many[i] = (heed_real)(i / WIDE + i % WIDE);
+    assert_true(k_sum_rows_scratch(MANY, WIDE) > 4 * WIDE);
+    k_sum_rows(sums, copy, 0, many, MANY, WIDE, scratch, 3);
+    assert_memory_equal(copy, many, sizeof copy);
+    for (int64_t j = 0; j < WIDE; j++)
+        assert_true(sums[j] == (heed_real)(MANY * (MANY - 1) / 2 + MANY * j));
+    k_sum(heed_tensor_wrap(copy, HEED_SHAPE(1, WIDE)), 1, heed_tensor_wrap(many, HEED_SHAPE(MANY, WIDE)), 3);
+    assert_memory_equal(copy, sums, sizeof sums);
+}
+
 /* ---- cross-entropy ----------------------------------------------------------------------------------------------- */
 
 static void test_cross_entropy(void **state)
@@ -280,6 +328,16 @@ static heed_var *cross_entropy(heed_var *const *in, const heed_ids *labels)
 {
     return heed_cross_entropy(in[0], labels, (heed_ce_desc){ .smoothing = 0.1 });
 }
+static heed_var *sum_of_columns(heed_var *const *in, const heed_ids *labels)
+{
+    (void)labels;
+    return heed_add(heed_sum(in[0], HEED_AXES(0)), heed_add(in[1], in[2]));
+}
+static heed_var *add_row(heed_var *const *in, const heed_ids *labels)
+{
+    (void)labels;
+    return heed_add(in[2], in[0]);
+}
 static heed_var *gelu_of_sum(heed_var *const *in, const heed_ids *labels)
 {
     (void)labels;
@@ -319,7 +377,8 @@ static void test_threads_keep_the_bits(void **state)
 {
     (void)state;
     static heed_real one[2 * R * N + 2 * N], more[2 * R * N + 2 * N];
-    op_fn *const ops[] = { softmax, log_softmax, layer_norm, rms_norm, cross_entropy, gelu_of_sum };
+    op_fn *const ops[] = { softmax,       log_softmax, layer_norm,     rms_norm,
+                           cross_entropy, gelu_of_sum, sum_of_columns, add_row };
     for (size_t k = 0; k < sizeof ops / sizeof *ops; k++) {
         int64_t n = run_op(ops[k], 1, one);
         for (int threads = 2; threads <= 5; threads++) {
@@ -335,6 +394,7 @@ int main(void)
         cmocka_unit_test(test_first_lanes),   cmocka_unit_test(test_sums_and_maxima),
         cmocka_unit_test(test_softmax),       cmocka_unit_test(test_log_softmax),
         cmocka_unit_test(test_softmax_edges), cmocka_unit_test(test_norms),
+        cmocka_unit_test(test_sum_rows),      cmocka_unit_test(test_sum_of_many_rows),
         cmocka_unit_test(test_cross_entropy), cmocka_unit_test(test_threads_keep_the_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -88,6 +88,7 @@ bool op_ids_usable(const heed_node *node, const heed_ids *ids, const char *what)
 /* op_elementwise.c: y = f(x), and gx += row(gy, x, y). The constant is kept for backward and is both rows' arg. */
 heed_var *op_unary(const heed_op *op, heed_var *x, k_row *forward, const double *constant);
 bool op_unary_backward(heed_node *node, k_row *row);
+heed_var *op_binary(const heed_op *op, heed_var *a, heed_var *b, k_row *forward); /* y = f(a, b), both broadcast */
 
 /* op_rows.c: for kernels that work on contiguous rows. Tensors are seen with one axis moved to the end. */
 typedef struct {

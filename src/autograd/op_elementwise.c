@@ -43,29 +43,8 @@ static heed_grad_dest grad_into_broadcast(heed_node *node, int i)
     return (heed_grad_dest){ .view = view.data ? heed_tensor_broadcast(view, shape) : view, .beta = 1 };
 }
 
-/* Operand i's gradient += the output's: without a copy where it is the first and has the same form. */
-static bool pass_on(heed_node *node, int i)
-{
-    if (!heed_op_wants(node, i))
-        return true;
-    heed_root *to = node->in[i]->root, *from = node->out->root;
-    heed_tensor value = node->in[i]->value, gradient = heed_out_grad(node);
-    bool whole = value.data == to->base && heed_shape_equal(value.shape, gradient.shape) &&
-                 heed_tensor_numel(value) == to->numel && heed_tensor_contiguous(value);
-    if (whole && !to->grad && from->block) {
-        to->block = from->block;
-        to->block->users++;
-        to->grad = from->grad;
-        return to->touched = true;
-    }
-    heed_grad_dest g = grad_into_broadcast(node, i);
-    if (g.view.data)
-        op_map(node, g.view, g.beta, k_copy_row, &gradient, 1, NULL);
-    return g.view.data != NULL;
-}
-
 /* y = f(a, b), both broadcast to one shape. */
-static heed_var *binary(const heed_op *op, heed_var *a, heed_var *b, k_row *forward)
+heed_var *op_binary(const heed_op *op, heed_var *a, heed_var *b, k_row *forward)
 {
     heed_var *in[] = { a, b };
     heed_node *node = heed_op_begin(op, in, 2);
@@ -100,25 +79,6 @@ static bool binary_backward(heed_node *node, k_row *row_a, k_row *row_b)
 /* The head of a k_row: out[0..n) from in[0][0..n), in[1][0..n), ... In backward in[0] is the output's gradient. */
 #define ROW(name) static void name(heed_real *out, const heed_real *const *in, int64_t n, const void *arg)
 
-/* ---- add: a + b -------------------------------------------------------------------------------------------------- */
-
-ROW(add_row)
-{
-    (void)arg;
-    for (int64_t i = 0; i < n; i++)
-        out[i] = in[0][i] + in[1][i];
-}
-
-static bool add_backward(heed_node *node)
-{
-    return pass_on(node, 0) && pass_on(node, 1);
-}
-static const heed_op add_op = { .name = "add", .backward = add_backward };
-heed_var *heed_add(heed_var *a, heed_var *b)
-{
-    return binary(&add_op, a, b, add_row);
-}
-
 /* ---- sub: a - b -------------------------------------------------------------------------------------------------- */
 
 ROW(sub_row)
@@ -142,7 +102,7 @@ static bool sub_backward(heed_node *node)
 static const heed_op sub_op = { .name = "sub", .backward = sub_backward };
 heed_var *heed_sub(heed_var *a, heed_var *b)
 {
-    return binary(&sub_op, a, b, sub_row);
+    return op_binary(&sub_op, a, b, sub_row);
 }
 
 /* ---- mul: a b ---------------------------------------------------------------------------------------------------- */
@@ -168,7 +128,7 @@ static bool mul_backward(heed_node *node)
 static const heed_op mul_op = { .name = "mul", .backward = mul_backward };
 heed_var *heed_mul(heed_var *a, heed_var *b)
 {
-    return binary(&mul_op, a, b, mul_row);
+    return op_binary(&mul_op, a, b, mul_row);
 }
 
 /* ---- div: a / b -------------------------------------------------------------------------------------------------- */
@@ -201,7 +161,7 @@ static bool div_backward(heed_node *node)
 static const heed_op div_op = { .name = "div", .backward = div_backward };
 heed_var *heed_div(heed_var *a, heed_var *b)
 {
-    return binary(&div_op, a, b, div_row);
+    return op_binary(&div_op, a, b, div_row);
 }
 
 /* ---- scale: c x; neg: -x ----------------------------------------------------------------------------------------- */

@@ -111,7 +111,7 @@ static bool add_column_sums(heed_node *node, heed_grad_dest gb, heed_tensor rows
     heed_tensor sums = heed_op_scratch(node, HEED_SHAPE(1, rows.shape.dims[1]));
     if (!heed_tensor_ok(sums))
         return false;
-    k_sum(sums, 1, rows);
+    k_sum(sums, 1, rows, heed_op_threads(node));
     k_map(heed_tensor_broadcast(gb.view, sums.shape), gb.beta, k_copy_row, &sums, 1, NULL);
     return true;
 }

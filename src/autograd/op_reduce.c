@@ -92,7 +92,7 @@ static heed_var *scaled_sum(const heed_op *op, heed_var *x, heed_axes axes, bool
     if (!saved || (mean && !not_empty(op, &r, x->value.shape)))
         return NULL;
     *saved = (sum_saved){ .kept = r.kept, .scale = mean ? 1 / (double)r.over : 1 };
-    k_sum(kept, saved->scale, x->value);
+    k_sum(kept, saved->scale, x->value, heed_op_threads(node));
     return heed_op_end(node);
 }
 

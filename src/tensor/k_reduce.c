@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { STRETCH = 32 }; /* partial sums that stay in registers */
+enum { STRETCH = 512, ROWS = 32 }; /* outputs side by side; rows of them that stay in cache */
 
 typedef struct {
     int64_t dim, x_stride, out_stride;
@@ -81,59 +81,129 @@ static double strided_sum(const heed_real *x, int64_t n, int64_t stride)
     return sum;
 }
 
-/* total[j] += sum of x[i stride + j] over i < n, for j < STRETCH */
-static void add_columns(double *total, const heed_real *x, int64_t n, int64_t stride)
+/* total[j] += sum of x[i stride + j] over i < n. Some rows at a time, so that they are still in cache for the next
+ * columns; of those as many as fit into registers. */
+static void add_columns(double *total, const heed_real *x, int64_t width, int64_t n, int64_t stride)
 {
-    double part[STRETCH] = { 0 };
-    for (int64_t i = 0; i < n; i++, x += stride)
-        for (int j = 0; j < STRETCH; j++)
-            part[j] += (double)x[j];
-    for (int j = 0; j < STRETCH; j++)
-        total[j] += part[j];
+    enum { COLUMNS = 32 };
+    for (int64_t from = 0; from < n; from += ROWS, x += ROWS * stride) {
+        int64_t rows = n - from < ROWS ? n - from : ROWS, j = 0;
+        for (; j + COLUMNS <= width; j += COLUMNS) {
+            double part[COLUMNS] = { 0 };
+            for (int64_t i = 0; i < rows; i++)
+                for (int k = 0; k < COLUMNS; k++)
+                    part[k] += (double)x[i * stride + j + k];
+            for (int k = 0; k < COLUMNS; k++)
+                total[j + k] += part[k];
+        }
+        for (int64_t i = 0; i < rows && j < width; i++)
+            for (int64_t k = j; k < width; k++)
+                total[k] += (double)x[i * stride + k];
+    }
 }
 
-/* total[j] = sum of x[place + j] over all places of gone, each one along the run */
-static void sum_stretch(double *total, const heed_real *x, int64_t width, walk *gone, axis run)
+typedef struct {
+    walk gone;
+    axis columns, run;
+    const heed_real *x;
+    heed_real *out;
+    double scale;
+    int64_t each; /* columns of a part */
+} sum_job;
+
+/* out[j] = scale times the sum of x[place + j] over all places of gone, each one along the run */
+static void some_columns(int64_t part, void *context)
 {
-    for (int64_t j = 0; j < width; j++)
-        total[j] = 0;
-    if (gone->empty)
-        return;
-    do {
-        const heed_real *place = x + gone->x;
-        if (width == 1)
-            total[0] += strided_sum(place, run.dim, run.x_stride);
-        else if (width == STRETCH)
-            add_columns(total, place, run.dim, run.x_stride);
-        else
-            for (int64_t i = 0; i < run.dim; i++, place += run.x_stride)
-                for (int64_t j = 0; j < width; j++)
-                    total[j] += (double)place[j];
-    } while (walk_next(gone));
+    const sum_job *job = context;
+    walk gone = job->gone;
+    axis run = job->run;
+    int64_t end = (part + 1) * job->each < job->columns.dim ? (part + 1) * job->each : job->columns.dim;
+    for (int64_t from = part * job->each; from < end; from += STRETCH) {
+        int64_t width = end - from < STRETCH ? end - from : STRETCH;
+        double total[STRETCH] = { 0 };
+        if (!gone.empty)
+            do {
+                const heed_real *place = job->x + from + gone.x;
+                if (width == 1)
+                    total[0] += strided_sum(place, run.dim, run.x_stride);
+                else
+                    add_columns(total, place, width, run.dim, run.x_stride);
+            } while (walk_next(&gone));
+        for (int64_t j = 0; j < width; j++)
+            job->out[(from + j) * job->columns.out_stride] = (heed_real)(job->scale * total[j]);
+    }
 }
 
-void k_sum(heed_tensor out, double scale, heed_tensor x)
+void k_sum(heed_tensor out, double scale, heed_tensor x, int threads)
 {
-    walk kept, gone;
-    axis columns = { .dim = 1 }, run = { .dim = 1 };
-    double total[STRETCH];
-    split(&kept, &gone, out, x);
+    walk kept;
+    sum_job job = { .columns = { .dim = 1 }, .run = { .dim = 1 }, .scale = scale };
+    split(&kept, &job.gone, out, x);
     if (kept.empty)
         return;
+    int64_t over = 1;
+    for (int i = 0; i < job.gone.rank; i++)
+        over *= job.gone.axes[i].dim;
     int side = contiguous_axis(&kept, -1);
     if (side >= 0)
-        columns = walk_remove(&kept, side);
-    if (gone.rank > 0)
-        run = walk_remove(&gone, contiguous_axis(&gone, gone.rank - 1));
+        job.columns = walk_remove(&kept, side);
+    if (job.gone.rank > 0)
+        job.run = walk_remove(&job.gone, contiguous_axis(&job.gone, job.gone.rank - 1));
+    int64_t parts = k_parts(job.columns.dim, over, &job.each);
     do {
-        for (int64_t from = 0; from < columns.dim; from += STRETCH) {
-            int64_t width = columns.dim - from < STRETCH ? columns.dim - from : STRETCH;
-            heed_real *to = out.data + kept.out + from * columns.out_stride;
-            sum_stretch(total, x.data + kept.x + from, width, &gone, run);
-            for (int64_t j = 0; j < width; j++)
-                to[j * columns.out_stride] = (heed_real)(scale * total[j]);
-        }
+        job.x = x.data + kept.x;
+        job.out = out.data + kept.out;
+        k_parallel(threads, parts, some_columns, &job);
     } while (walk_next(&kept));
+}
+
+/* ---- rows, and a copy of them ------------------------------------------------------------------------------------ */
+
+typedef struct {
+    double *partial; /* [parts, n] */
+    heed_real *copy, beta;
+    const heed_real *x;
+    int64_t rows, n, each;
+} rows_job;
+
+static void some_rows(int64_t part, void *context)
+{
+    const rows_job *job = context;
+    int64_t n = job->n, end = (part + 1) * job->each < job->rows ? (part + 1) * job->each : job->rows;
+    double *total = job->partial + part * n;
+    memset(total, 0, (size_t)n * sizeof *total);
+    for (int64_t from = part * job->each; from < end; from += ROWS) {
+        int64_t rows = end - from < ROWS ? end - from : ROWS;
+        const heed_real *x = job->x + from * n;
+        add_columns(total, x, n, rows, n);
+        for (int64_t i = 0; job->copy && i < rows * n; i += K_WIDTH)
+            k_put_first(job->copy + from * n + i, job->beta, k_load_first(x + i, rows * n - i, 0), rows * n - i);
+    }
+}
+
+static int64_t rows_parts(int64_t rows, int64_t n, int64_t *each)
+{
+    return k_parts(rows, 2 * n, each);
+}
+
+int64_t k_sum_rows_scratch(int64_t rows, int64_t n)
+{
+    int64_t each;
+    return rows_parts(rows, n, &each) * n;
+}
+
+void k_sum_rows(heed_real *sums, heed_real *copy, heed_real beta, const heed_real *x, int64_t rows, int64_t n,
+                double *scratch, int threads)
+{
+    rows_job job = { .partial = scratch, .copy = copy, .beta = beta, .x = x, .rows = rows, .n = n };
+    int64_t parts = rows_parts(rows, n, &job.each);
+    k_parallel(threads, parts, some_rows, &job);
+    for (int64_t j = 0; j < n; j++) {
+        double total = 0;
+        for (int64_t part = 0; part < parts; part++)
+            total += scratch[part * n + j];
+        sums[j] = (heed_real)total;
+    }
 }
 
 void k_max(heed_tensor out, int64_t *at, heed_tensor x)

@@ -168,7 +168,11 @@ double k_squared_distance(const heed_real *a, const heed_real *b, int64_t n);
 
 /* ---- k_reduce.c: over any axes and strides ------------------------------------------------------------------------- */
 /* out has x's rank; its size 1 where it is summed over. out = scale (sum of x), accumulated in double. */
-void k_sum(heed_tensor out, double scale, heed_tensor x);
+void k_sum(heed_tensor out, double scale, heed_tensor x, int threads);
+/* sums [n] = the sum of the rows of x [rows, n]; on the way copy [rows, n] = x + beta copy (NULL: none) */
+void k_sum_rows(heed_real *sums, heed_real *copy, heed_real beta, const heed_real *x, int64_t rows, int64_t n,
+                double *scratch, int threads);
+int64_t k_sum_rows_scratch(int64_t rows, int64_t n); /* doubles */
 /* out likewise = the largest; at[i] is where out's i-th element (row-major) lies in x, as an offset from x.data. The
  * first of equals in x's row-major order; NaN is larger than all. x is not empty. */
 void k_max(heed_tensor out, int64_t *at, heed_tensor x);
