@@ -118,25 +118,33 @@ static void operands(const problem *p, result *r)
     free(all);
 }
 
+/* Masks, gates and dropout; the vars go to r. */
+static heed_attend_desc desc_of(const problem *p, result *r)
+{
+    heed_attend_desc desc = { .mask = { .causal = p->causal }, .weights = &r->weights, .site = "attention" };
+    if (p->lengths)
+        desc.mask.key_lengths = heed_input_ids(r->tape, HEED_SHAPE(p->B), p->length);
+    if (p->allowed)
+        desc.mask.allowed =
+            heed_input_ids(r->tape, HEED_SHAPE(p->allowed_rows, p->allowed_heads, p->Tq, p->Tk), p->allow);
+    if (p->bias)
+        desc.mask.bias = r->bias =
+            operand(p, r->tape, HEED_SHAPE(p->bias_rows, p->bias_heads, p->Tq, p->Tk), p->bias_at);
+    if (p->gates)
+        desc.gates = r->gates = heed_leaf(r->tape, HEED_SHAPE(p->H), p->gate);
+    if (p->gates && p->layout != PLAIN)
+        desc.gates = r->gates = heed_broadcast(r->gates, HEED_SHAPE(p->B, p->H));
+    desc.dropout = p->dropout ? 0.3 : 0;
+    return desc;
+}
+
 /* Forward and backward. A dropout run trains; one tape a run. Views are used twice, so gradients meet others. */
 static result run(problem *p, bool composed)
 {
     result r = { .tape = heed_tape_new((heed_tape_desc){ .seed = 5, .threads = p->threads }) };
     heed_tape_place(r.tape, 3, 8);
     operands(p, &r);
-    heed_attend_desc desc = { .mask = { .causal = p->causal }, .weights = &r.weights, .site = "attention" };
-    if (p->lengths)
-        desc.mask.key_lengths = heed_input_ids(r.tape, HEED_SHAPE(p->B), p->length);
-    if (p->allowed)
-        desc.mask.allowed =
-            heed_input_ids(r.tape, HEED_SHAPE(p->allowed_rows, p->allowed_heads, p->Tq, p->Tk), p->allow);
-    if (p->bias)
-        desc.mask.bias = r.bias = operand(p, r.tape, HEED_SHAPE(p->bias_rows, p->bias_heads, p->Tq, p->Tk), p->bias_at);
-    if (p->gates)
-        desc.gates = r.gates = heed_leaf(r.tape, HEED_SHAPE(p->H), p->gate);
-    if (p->gates && p->layout != PLAIN)
-        desc.gates = r.gates = heed_broadcast(r.gates, HEED_SHAPE(p->B, p->H));
-    desc.dropout = p->dropout ? 0.3 : 0;
+    heed_attend_desc desc = desc_of(p, &r);
     r.out = composed ? heed_attend_composed(r.q, r.k, r.v, desc) : heed_attend(r.q, r.k, r.v, desc);
     if (p->layout != PLAIN)
         r.out =

@@ -39,7 +39,6 @@ ends 0 '5 passed, 0 failed' tests/golden/fixtures/mha/
 ends 0 '3 passed, 0 failed' tests/golden/fixtures/transformer
 ends 0 'gradients src ' tests/golden/fixtures/transformer/encoder_layer_post_relu
 ends 0 'causal_key_padding: ok: outputs' tests/golden/fixtures/mha/causal_key_padding
-HEED_COMPOSED=1 ends 0 "$cases passed, 0 failed" tests/golden/fixtures
 
 # Usage.
 ends 2 'usage: golden DIR'

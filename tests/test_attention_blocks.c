@@ -171,11 +171,43 @@ static void test_long(void **state)
     end(&composed);
 }
 
+/* One query a row with its keys as a cache holds them, [B, H, d, Tk], takes a way of its own: the same bits, weights
+ * included, with every mask, over several stretches, on any number of threads; NaN where nobody looks. */
+static void test_step(void **state)
+{
+    (void)state;
+    static const problem most = { .B = 2, .Tq = 1, .Tk = 160, .H = 3, .d = 40, .e = 40 };
+    for (int n = 0; n < 100; n++) {
+        problem *p = random_problem(6000 + n, most);
+        p->threads = 1 + n % 3, p->dropout = false;
+        static heed_real turned[ATTENTION_ROWS];
+        for (int64_t b = 0; b < p->B; b++)
+            for (int64_t j = 0; j < p->Tk; j++)
+                for (int64_t h = 0; h < p->H; h++)
+                    for (int64_t c = 0; c < p->d; c++)
+                        turned[((b * p->H + h) * p->d + c) * p->Tk + j] =
+                            p->lengths && j >= p->length[b] ? (heed_real)NAN
+                                                            : p->k[((b * p->Tk + j) * p->H + h) * p->d + c];
+        result whole = run(p, false), step = { .tape = heed_tape_new((heed_tape_desc){ .threads = p->threads }) };
+        heed_tape_set_grad(step.tape, false);
+        operands(p, &step);
+        heed_var *keys = heed_input(step.tape, HEED_SHAPE(p->B, p->H, p->d, p->Tk), turned);
+        heed_attend_desc desc = desc_of(p, &step);
+        step.out = heed_attend(step.q, heed_permute(keys, (const int[]){ 0, 3, 1, 2 }), step.v, desc);
+        check_no_error();
+        identical(heed_value(whole.out), heed_value(step.out));
+        identical(heed_value(whole.weights), heed_value(step.weights));
+        end(&whole);
+        end(&step);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sizes),   cmocka_unit_test(test_projected),   cmocka_unit_test(test_threads),
         cmocka_unit_test(test_padding), cmocka_unit_test(test_partly_seen), cmocka_unit_test(test_long),
+        cmocka_unit_test(test_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -271,6 +271,93 @@ static void caches_that_do_not_fit_are_refused(void **state)
     scene_free(&other);
 }
 
+/* The logits of one step, or of one that fails because a weight is infinite, on a tape that looks at every value. */
+static bool step(scene *s, heed_tape *tape, heed_decode_cache *cache, int32_t token, heed_real *logits)
+{
+    heed_tape_reset(tape);
+    int32_t tokens[ROWS] = { token, token, token, token };
+    heed_ids *src = heed_input_ids(tape, HEED_SHAPE(s->rows, s->src_length), s->src);
+    heed_ids *tgt = heed_input_ids(tape, HEED_SHAPE(s->rows, 1), tokens);
+    heed_var *memory = heed_transformer_encode(&s->m, src, NULL, NULL);
+    heed_tensor got = heed_value(heed_transformer_decode(&s->m, tgt, memory, NULL, NULL, cache));
+    if (heed_tensor_ok(got))
+        memcpy(logits, got.data, (size_t)(s->rows * VOCAB) * sizeof *logits);
+    return heed_tensor_ok(got);
+}
+
+/* A step that fails in the last layer, or after it, leaves the cache as it was: the same step then gives what it would
+ * have given. */
+static void a_failed_step_leaves_the_cache(void **state)
+{
+    (void)state;
+    for (int n = 0; n < 40; n++) {
+        scene s = scene_new((uint64_t)n);
+        int last = s.m.decoder.n_layers - 1;
+        heed_param *weights[] = { s.m.decoder.layers[last].ffn.linear2.weight, s.m.decoder.layers[last].norm1.weight,
+                                  s.m.decoder.layers[last].multihead_attn.out.weight,
+                                  s.m.desc.untied_output ? s.m.generator.weight : s.m.decoder.norm.weight };
+        heed_real *at = heed_param_value(weights[n % 4]).data, weight = *at, want[ROWS * VOCAB], got[ROWS * VOCAB];
+        heed_tape *tape =
+            heed_tape_new((heed_tape_desc){ .check_finite = true, .eval = true, .no_grad = true, .threads = 1 });
+        heed_decode_cache *clean = heed_decode_cache_new(&s.m, s.rows, s.src_length, 3),
+                          *cache = heed_decode_cache_new(&s.m, s.rows, s.src_length, 3);
+        for (int32_t t = 0; t < 3; t++) {
+            assert_true(step(&s, tape, clean, t, want));
+            *at = (heed_real)INFINITY;
+            heed_params_changed(s.params);
+            assert_false(step(&s, tape, cache, t, got));
+            check_failed(HEED_BAD_STATE, "non-finite");
+            assert_int_equal(heed_decode_cache_length(cache), t);
+            *at = weight;
+            heed_params_changed(s.params);
+            assert_true(step(&s, tape, cache, t, got));
+            assert_memory_equal(got, want, (size_t)(s.rows * VOCAB) * sizeof *got);
+        }
+        heed_decode_cache_free(clean);
+        heed_decode_cache_free(cache);
+        heed_tape_free(tape);
+        scene_free(&s);
+    }
+}
+
+/* The same of a layer of attention and of a decoder, called by themselves. */
+static void a_failed_call_leaves_the_cache(void **state)
+{
+    (void)state;
+    scene s = scene_new(2);
+    heed_tape *tape = heed_tape_new((heed_tape_desc){ .check_finite = true, .eval = true, .no_grad = true });
+    heed_attention *m = &s.m.decoder.layers[0].self_attn;
+    heed_real k[ROWS * 2 * MOST] = { 0 }, v[ROWS * 2 * MOST] = { 0 }, x[2 * MOST] = { 1 };
+    heed_cache held = { .k = k, .v = v, .rows = 1, .capacity = 2, .heads = m->heads, .d = m->d_model / m->heads };
+    heed_decode_cache *cache = heed_decode_cache_new(&s.m, 1, 1, 2);
+    heed_real *weights[] = { heed_param_value(m->out.weight).data, heed_param_value(s.m.decoder.norm.weight).data };
+    for (int t = 0; t < 2; t++) {
+        heed_var *in = heed_input(tape, HEED_SHAPE(1, 1, m->d_model), x);
+        for (int bad = 1; bad >= 0; bad--) {
+            heed_real kept[] = { *weights[0], *weights[1] };
+            *weights[0] = bad ? (heed_real)INFINITY : *weights[0];
+            heed_params_changed(s.params);
+            assert_int_equal(!heed_attention_forward(m, in, in, in, (heed_attention_call){ .cache = &held }), bad);
+            assert_int_equal(held.length, t + !bad);
+            *weights[0] = kept[0];
+            *weights[1] = bad ? (heed_real)INFINITY : *weights[1];
+            heed_params_changed(s.params);
+            heed_var *memory = t == 0 ? in : NULL;
+            heed_error_clear();
+            assert_int_equal(!heed_decoder_forward(&s.m.decoder, in, memory, (heed_mask){ .causal = true },
+                                                   (heed_mask){ .causal = false }, NULL, cache),
+                             bad);
+            assert_int_equal(heed_decode_cache_length(cache), t + !bad);
+            *weights[1] = kept[1];
+            heed_params_changed(s.params);
+            heed_error_clear();
+        }
+    }
+    heed_decode_cache_free(cache);
+    heed_tape_free(tape);
+    scene_free(&s);
+}
+
 /* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 /* The cache is all that a second decode allocates, and a longer one needs no more than a longer cache. */
@@ -387,6 +474,8 @@ int main(void)
         cmocka_unit_test(wrong_calls_are_refused),
         cmocka_unit_test(logits_that_are_not_numbers_are_refused),
         cmocka_unit_test(caches_that_do_not_fit_are_refused),
+        cmocka_unit_test(a_failed_step_leaves_the_cache),
+        cmocka_unit_test(a_failed_call_leaves_the_cache),
         cmocka_unit_test(memory_stays_bounded),
         cmocka_unit_test(memory_does_not_grow_with_the_length),
         cmocka_unit_test(decoding_stops_when_all_rows_have_finished),

@@ -250,6 +250,15 @@ static k_attention describe(heed_node *node, const heed_attend_desc *desc)
     };
 }
 
+/* One query a row whose keys lie as in a cache, and no gradient wanted: k_attention_step does it. */
+static bool is_step(const heed_node *node, const heed_attend_desc *desc)
+{
+    heed_tensor q = node->in[Q]->value, k = node->in[K]->value, v = node->in[V]->value;
+    bool drops = desc->dropout > 0 && !heed_tape_is_eval(node->in[Q]->tape);
+    return q.shape.dims[1] == 1 && (k.strides[1] == 1 || k.shape.dims[1] == 1) && v.strides[3] == 1 && !drops &&
+           !heed_tape_is_grad(node->in[Q]->tape);
+}
+
 heed_var *heed_attend(heed_var *q, heed_var *k, heed_var *v, heed_attend_desc desc)
 {
     heed_var *in[OPERANDS] = { q, k, v, desc.mask.bias, desc.gates };
@@ -264,14 +273,23 @@ heed_var *heed_attend(heed_var *q, heed_var *k, heed_var *v, heed_attend_desc de
         return NULL;
     *saved = (saved_attention){ .call = describe(node, &desc), .row = (k_attention_row *)(void *)(saved + 1) };
     k_attention call = saved->call;
-    heed_tensor scratch = { 0 };
-    if (!gather_operands(node, &call) ||
-        !heed_tensor_ok(scratch = heed_op_scratch(node, HEED_SHAPE(k_attention_scratch(&call, heed_op_threads(node))))))
+    heed_tensor scratch;
+    int threads = heed_op_threads(node);
+    bool step = is_step(node, &desc);
+    if (step)
+        call.q = q->value, call.k = k->value, call.v = v->value;
+    else if (!gather_operands(node, &call))
+        return NULL;
+    int64_t room = step ? k_attention_step_scratch(&call, threads) : k_attention_scratch(&call, threads);
+    if (!heed_tensor_ok(scratch = heed_op_scratch(node, HEED_SHAPE(room))))
         return NULL;
     heed_var *weights = desc.weights ? heed_op_extra(node, HEED_SHAPE(B, H, Tq, Tk)) : NULL;
     if (desc.weights && !(*desc.weights = weights))
         return NULL;
-    k_attention_forward(out->value, saved->row, weights ? weights->value.data : NULL, &call, scratch.data,
-                        heed_op_threads(node));
+    heed_real *weights_at = weights ? weights->value.data : NULL;
+    if (step)
+        k_attention_step(out->value, weights_at, &call, scratch.data, threads);
+    else
+        k_attention_forward(out->value, saved->row, weights_at, &call, scratch.data, threads);
     return heed_op_end(node);
 }

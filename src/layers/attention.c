@@ -8,7 +8,6 @@
  * heed_attend, or heed_attend_composed for reading, both in attend.c. */
 #include "internal.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- making
@@ -28,7 +27,9 @@ static bool check(const char *name, heed_attention_desc desc)
 
 heed_attention heed_attention_make(heed_params *params, const char *name, heed_attention_desc desc)
 {
-    heed_attention m = { .d_model = desc.d_model, .heads = desc.heads, .dropout = desc.dropout };
+    heed_attention m = {
+        .d_model = desc.d_model, .heads = desc.heads, .dropout = desc.dropout, .composed = desc.composed
+    };
     const heed_init xavier = { .kind = HEED_INIT_XAVIER };
     if (!check(name, desc)) {
         heed_params_fail(params);
@@ -37,8 +38,6 @@ heed_attention heed_attention_make(heed_params *params, const char *name, heed_a
     int64_t d = desc.d_model;
     m.kdim = desc.kdim ? desc.kdim : d;
     m.vdim = desc.vdim ? desc.vdim : d;
-    const char *composed = getenv("HEED_COMPOSED");
-    m.composed = desc.composed || (composed && strcmp(composed, "1") == 0);
     m.site = heed_param_name(params, name, "dropout");
     if (m.kdim == d && m.vdim == d) {
         m.in_weight =
@@ -126,20 +125,30 @@ static bool cache_fits(const heed_attention *m, const heed_cache *cache, const h
     return true;
 }
 
-/* All tokens of one side of the cache as a var that shares its memory: [B, length, H, d_k]. */
+/* One side of the cache as it lies, and the order of axes that makes it [B, capacity, H, d_k]. */
+static heed_tensor side_of(const heed_cache *cache, heed_real *side, const int **order)
+{
+    static const int of_keys[] = { 0, 3, 1, 2 }, of_values[] = { 0, 2, 1, 3 };
+    bool keys = side == cache->k;
+    *order = keys ? of_keys : of_values;
+    return heed_tensor_wrap(side, keys ? HEED_SHAPE(cache->rows, cache->heads, cache->d, cache->capacity)
+                                       : HEED_SHAPE(cache->rows, cache->heads, cache->capacity, cache->d));
+}
+
+/* The tokens held as a var that shares the cache's memory: [B, length, H, d_k]. */
 static heed_var *cached(heed_tape *tape, const heed_cache *cache, heed_real *side)
 {
-    heed_external all = { .name = "cache",
-                          .value = heed_tensor_wrap(side,
-                                                    HEED_SHAPE(cache->rows, cache->capacity, cache->heads, cache->d)) };
-    return heed_slice(heed_external_on(tape, side, all), 1, 0, cache->length);
+    const int *order;
+    heed_external all = { .name = "cache", .value = side_of(cache, side, &order) };
+    return heed_slice(heed_permute(heed_external_on(tape, side, all), order), 1, 0, cache->length);
 }
 
 static bool append(heed_cache *cache, heed_real *side, const heed_var *x)
 {
-    heed_tensor all = heed_tensor_wrap(side, HEED_SHAPE(cache->rows, cache->capacity, cache->heads, cache->d));
-    return x &&
-           heed_tensor_copy(heed_tensor_slice(all, 1, cache->length, cache->length + x->value.shape.dims[1]), x->value);
+    const int *order;
+    heed_tensor all = side_of(cache, side, &order);
+    int64_t from = cache->length, to = x ? from + x->value.shape.dims[1] : from;
+    return x && heed_tensor_copy(heed_tensor_slice(heed_tensor_permute(all, order), 1, from, to), x->value);
 }
 
 /* Appends the new keys and values, and replaces them by all there are. */
@@ -168,8 +177,7 @@ static bool operand_fits(const heed_var *x, const char *name, int64_t width, con
                      heed_shape_text(s, &room), (long long)width);
 }
 
-heed_var *heed_attention_forward(const heed_attention *m, heed_var *q, heed_var *k, heed_var *v,
-                                 heed_attention_call call)
+static heed_var *forward(const heed_attention *m, heed_var *q, heed_var *k, heed_var *v, heed_attention_call call)
 {
     heed_tape *tape = layer_tape("attention", m->out.weight, q ? &q->tape : NULL);
     bool complete = call.cache && call.cached_only;
@@ -195,4 +203,14 @@ heed_var *heed_attention_forward(const heed_attention *m, heed_var *q, heed_var 
     heed_var *out = m->composed ? heed_attend_composed(heads[Q], heads[K], heads[V], desc) /* [B, Tq, H, d_k] */
                                 : heed_attend(heads[Q], heads[K], heads[V], desc);
     return heed_linear_forward(&m->out, heed_reshape(out, q->value.shape)); /* [B, Tq, d_model] */
+}
+
+heed_var *heed_attention_forward(const heed_attention *m, heed_var *q, heed_var *k, heed_var *v,
+                                 heed_attention_call call)
+{
+    int64_t held = call.cache ? call.cache->length : 0;
+    heed_var *y = forward(m, q, k, v, call);
+    if (!y && call.cache)
+        call.cache->length = held;
+    return y;
 }

@@ -84,12 +84,23 @@ void decode_cache_set_rows(heed_decode_cache *cache, int64_t rows)
         cache->self[i].rows = cache->cross[i].rows = rows;
 }
 
+void decode_cache_restore(heed_decode_cache *cache, int64_t self, int64_t cross)
+{
+    for (int64_t i = 0; cache && i < cache->layers; i++) {
+        cache->self[i].length = self;
+        cache->cross[i].length = cross;
+    }
+}
+
 static void gather(heed_cache *to, const heed_cache *from, const int32_t *parents, int64_t rows)
 {
-    int64_t row = from->capacity * from->heads * from->d, used = from->length * from->heads * from->d;
+    int64_t head = from->capacity * from->d, row = from->heads * head;
+    size_t held = (size_t)from->length * sizeof *to->k;
     for (int64_t i = 0; i < rows; i++) {
-        memcpy(to->k + i * row, from->k + parents[i] * row, (size_t)used * sizeof *to->k);
-        memcpy(to->v + i * row, from->v + parents[i] * row, (size_t)used * sizeof *to->v);
+        for (int64_t at = 0; at < row; at += from->capacity)
+            memcpy(to->k + i * row + at, from->k + parents[i] * row + at, held);
+        for (int64_t at = 0; at < row; at += head)
+            memcpy(to->v + i * row + at, from->v + parents[i] * row + at, (size_t)from->d * held);
     }
     to->length = from->length;
 }

@@ -53,6 +53,21 @@ heed_decoder heed_decoder_make(heed_params *params, const char *name, heed_stack
     return m;
 }
 
+static heed_var *forward(const heed_decoder *m, heed_var *x, heed_var *memory, const heed_mask masks[2],
+                         const heed_trace *trace, heed_decode_cache *cache)
+{
+    for (int i = 0; i < m->n_layers; i++) {
+        heed_attention_call own = { .mask = masks[0], .cache = cache ? &cache->self[i] : NULL };
+        heed_attention_call other = { .mask = masks[1], .cache = cache ? &cache->cross[i] : NULL };
+        other.cached_only = cache && cache->cross[i].length > 0;
+        if (!trace_into(&own, trace, HEED_DEC, i, m->n_layers, m->layers[i].self_attn.heads) ||
+            !trace_into(&other, trace, HEED_CROSS, i, m->n_layers, m->layers[i].multihead_attn.heads))
+            return NULL;
+        x = heed_decoder_layer_forward(&m->layers[i], x, other.cached_only ? NULL : memory, own, other);
+    }
+    return m->has_norm ? heed_norm_forward(&m->norm, x) : x;
+}
+
 heed_var *heed_decoder_forward(const heed_decoder *m, heed_var *x, heed_var *memory, heed_mask self, heed_mask cross,
                                const heed_trace *trace, heed_decode_cache *cache)
 {
@@ -63,14 +78,9 @@ heed_var *heed_decoder_forward(const heed_decoder *m, heed_var *x, heed_var *mem
                   (long long)cache->layers, m->n_layers);
         return NULL;
     }
-    for (int i = 0; i < m->n_layers; i++) {
-        heed_attention_call own = { .mask = self, .cache = cache ? &cache->self[i] : NULL };
-        heed_attention_call other = { .mask = cross, .cache = cache ? &cache->cross[i] : NULL };
-        other.cached_only = cache && cache->cross[i].length > 0;
-        if (!trace_into(&own, trace, HEED_DEC, i, m->n_layers, m->layers[i].self_attn.heads) ||
-            !trace_into(&other, trace, HEED_CROSS, i, m->n_layers, m->layers[i].multihead_attn.heads))
-            return NULL;
-        x = heed_decoder_layer_forward(&m->layers[i], x, other.cached_only ? NULL : memory, own, other);
-    }
-    return m->has_norm ? heed_norm_forward(&m->norm, x) : x;
+    int64_t own = cache ? cache->self[0].length : 0, other = cache ? cache->cross[0].length : 0;
+    heed_var *y = forward(m, x, memory, (const heed_mask[]){ self, cross }, trace, cache);
+    if (!y)
+        decode_cache_restore(cache, own, other);
+    return y;
 }

@@ -17,6 +17,9 @@ void decode_cache_gather(heed_decode_cache *to, heed_decode_cache *from, const i
                          bool same_sources);
 void decode_cache_set_rows(heed_decode_cache *cache, int64_t rows);
 
+/* Back to lengths that a step which then failed found. */
+void decode_cache_restore(heed_decode_cache *cache, int64_t self, int64_t cross);
+
 /* ---- layer.c ----------------------------------------------------------------------------------------------------- */
 /* The zero init in a descriptor means "this layer's usual one". */
 bool init_is_default(heed_init init);

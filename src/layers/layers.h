@@ -188,7 +188,7 @@ HEED_API heed_var *heed_attend_composed(heed_var *q, heed_var *k, heed_var *v, h
 
 /* Keys and values of the tokens decoded so far, for one attention layer and up to B sentences. */
 typedef struct {
-    heed_real *k, *v;                         /* [B, capacity, H, d] */
+    heed_real *k, *v;                         /* [B, H, d, capacity]; [B, H, capacity, d] */
     int64_t rows, capacity, heads, d, length; /* length: tokens held */
 } heed_cache;
 
@@ -208,7 +208,7 @@ typedef struct {
     int64_t kdim, vdim; /* 0: d_model */
     bool no_bias;
     double dropout; /* on the attention weights */
-    bool composed;  /* the reading version, from small ops; HEED_COMPOSED=1 in the environment chooses it everywhere */
+    bool composed;  /* the reading version, from small ops */
 } heed_attention_desc;
 typedef struct {
     heed_mask mask;

@@ -86,10 +86,14 @@ heed_var *heed_transformer_decode(const heed_transformer *m, const heed_ids *tgt
 {
     if (!ids_check("target", tgt))
         return NULL;
+    int64_t own = heed_decode_cache_length(cache), other = cache ? cache->cross[0].length : 0;
     heed_var *x = heed_embedding_forward(&m->tgt_embed, tgt); /* [B, Tt, D] */
-    x = heed_positions_forward(&m->tgt_positions, x, heed_decode_cache_length(cache) + (trace ? trace->first : 0));
+    x = heed_positions_forward(&m->tgt_positions, x, own + (trace ? trace->first : 0));
     x = heed_dropout(x, m->desc.dropout, "tgt_embed.dropout");
     x = heed_decoder_forward(&m->decoder, x, memory, (heed_mask){ .causal = true },
                              (heed_mask){ .key_lengths = src_lengths }, trace, cache);
-    return heed_linear_forward(&m->generator, x); /* [B, Tt, tgt_vocab] */
+    heed_var *logits = heed_linear_forward(&m->generator, x); /* [B, Tt, tgt_vocab] */
+    if (!logits)
+        decode_cache_restore(cache, own, other);
+    return logits;
 }

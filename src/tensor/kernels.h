@@ -84,7 +84,7 @@ typedef struct {
 void k_sgd(heed_real *restrict x, heed_real *restrict m, const heed_real *restrict g, int64_t n,
            const k_sgd_rates *rates);
 
-/* ---- k_attention.c, k_attention_grad.c: softmax(scale q kᵀ + bias) v, forward and backward ------------------------- */
+/* ---- k_attention.c, k_attention_grad.c, k_attention_step.c: softmax(scale q kᵀ + bias) v ----------------------------- */
 typedef struct {
     heed_tensor q, k, v; /* [B, Tq, H, d], [B, Tk, H, d], [B, Tk, H, e]; the last axis has stride 1 */
     bool causal;
@@ -114,6 +114,10 @@ void k_attention_forward(heed_tensor out, k_attention_row *row, heed_real *weigh
 /* out and row: from the forward pass */
 void k_attention_backward(const k_attention_grads *to, heed_tensor out, const k_attention_row *row,
                           const k_attention *a, heed_real *scratch, int threads);
+
+/* Forward for one query a row (Tq 1) without dropout, in its own order of sums. */
+int64_t k_attention_step_scratch(const k_attention *a, int threads);
+void k_attention_step(heed_tensor out, heed_real *weights, const k_attention *a, heed_real *scratch, int threads);
 
 /* ---- k_softmax.c: each row of [rows, n] by itself; all arrays contiguous ------------------------------------------ */
 /* A row of only -inf gives zeros (log: -inf) and no gradient; NaN anywhere in a row makes all of it NaN. y may be x. */

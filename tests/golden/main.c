@@ -154,7 +154,6 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return 2;
     }
-    unsetenv("HEED_COMPOSED"); /* both versions of attention are wanted */
     char folder[PATH_ROOM];
     snprintf(folder, sizeof folder, "%s", argv[1]);
     for (size_t n = strlen(folder); n > 1 && folder[n - 1] == '/'; n--)
