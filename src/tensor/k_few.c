@@ -10,9 +10,10 @@
 
 enum { FEW = 12 };
 
+/* Each row costs adding up LANES vectors, whatever k. */
 bool k_few_fits(const gemm_product *p)
 {
-    return p->m.size <= FEW && p->k.a == 1 && p->k.b == 1;
+    return p->m.size <= FEW && p->k.size >= 8 * p->m.size && p->k.a == 1 && p->k.b == 1;
 }
 
 /* Room for the last columns of b, and the last values of k of a and b, padded with zeros. */

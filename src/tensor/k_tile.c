@@ -120,13 +120,14 @@ static void run_tile(const tile *t, int64_t rows, int64_t width)
 
 /* ---- packing ----------------------------------------------------------------------------------------------------- */
 
-/* out[i][j] = in[j][i], LANES x LANES, by interleaving the lower with the upper half of the rows, log2 LANES times. */
-static void transpose(float *out, int64_t out_row, const float *in, int64_t in_row)
+/* out[i][j] = in[j][i], LANES x LANES, by interleaving the lower with the upper half of the rows, log2 LANES times; of
+ * the rows of `in` the first `there` are read, the others are 0. */
+static inline void transpose(float *out, int64_t out_row, const float *in, int64_t in_row, int64_t there)
 {
     lanes x[LANES], y[LANES];
     UNROLL
     for (int i = 0; i < LANES; i++)
-        x[i] = *(const loose_lanes *)(in + i * in_row);
+        x[i] = i < there ? *(const loose_lanes *)(in + i * in_row) : (lanes){ 0 };
     for (int done = 1; done < LANES; done *= 2) {
         UNROLL
         for (int i = 0; i < LANES / 2; i++) {
@@ -142,16 +143,19 @@ static void transpose(float *out, int64_t out_row, const float *in, int64_t in_r
         *(lanes *)(out + i * out_row) = x[i];
 }
 
-/* LANES columns of a panel, of which `there` are in b; the others are 0. */
+/* LANES columns of a panel, of which `there` are in b; the others are any numbers of b, or 0. */
 static void pack_lanes(float *out, int64_t width, const float *b, gemm_axis k, gemm_axis n, int64_t there)
 {
     int64_t i = 0;
-    if (there == LANES && n.b == 1)
-        for (; i < k.size; i++)
-            *(lanes *)(out + i * width) = *(const loose_lanes *)(b + i * k.b);
-    if (there == LANES && k.b == 1)
+    if (k.b == 1 && there == LANES)
         for (; i + LANES <= k.size; i += LANES)
-            transpose(out + i * width, width, b + i, n.b);
+            transpose(out + i * width, width, b + i, n.b, LANES);
+    else if (k.b == 1)
+        for (; i + LANES <= k.size; i += LANES)
+            transpose(out + i * width, width, b + i, n.b, there);
+    else if (n.b == 1)
+        for (; i < k.size && (k.size - 1 - i) * k.b + there >= LANES; i++) /* ends before b does */
+            *(lanes *)(out + i * width) = *(const loose_lanes *)(b + i * k.b);
     for (; i < k.size; i++)
         for (int64_t j = 0; j < LANES; j++)
             out[i * width + j] = j < there ? b[i * k.b + j * n.b] : 0;
@@ -172,23 +176,23 @@ static void pack_panels(float *out, const float *b, gemm_axis k, gemm_axis n)
     }
 }
 
-/* Points t at `rows` rows of a. They stay where they are if that is good for a whole tile and `reads` passes over them;
- * otherwise they are copied to strip, with rows of 0 up to the next STEP. */
-static void place_strip(tile *t, float *strip, const float *a, gemm_axis m, gemm_axis k, int64_t reads)
+/* Points t at m.size rows of a. They stay where they are if they fill a tile and one read does not throw another out of
+ * the cache; otherwise they are copied to strip, with rows of 0 up to the next STEP. */
+static void place_strip(tile *t, float *strip, const float *a, gemm_axis m, gemm_axis k)
 {
-    enum { PAGE = 4096 / sizeof(float), FEW = 8 };
+    enum { PAGE = 4096 / sizeof(float) };
     int64_t padded = (m.size + STEP - 1) / STEP * STEP;
-    bool few = padded == m.size && reads <= FEW;
     t->a_row = m.a, t->a_k = k.a;
     t->a = a;
-    if (few && ((k.a == 1 && m.a % PAGE != 0) || (m.a == 1 && k.a < PAGE)))
+    if (padded == m.size && ((k.a == 1 && m.a % PAGE != 0) || (m.a == 1 && k.a < PAGE)))
         return;
     t->a = strip;
     if (k.a == 1) {
         t->a_row = STRIP;
         for (int64_t i = 0; i < m.size; i++)
             memcpy(strip + i * STRIP, a + i * m.a, (size_t)k.size * sizeof *strip);
-        memset(strip + m.size * STRIP, 0, (size_t)((padded - m.size) * STRIP) * sizeof *strip);
+        for (int64_t i = m.size; i < padded; i++)
+            memset(strip + i * STRIP, 0, (size_t)k.size * sizeof *strip);
         return;
     }
     t->a_row = 1, t->a_k = LANES;
@@ -269,7 +273,7 @@ static void run_item(const gemm_product *p, heed_real *scratch)
             pack_panels(panels, p->b + k0 * k.b + n0 * n.b, k, n);
             for (int64_t m0 = 0; m0 < p->m.size; m0 += ROWS) {
                 m.size = least(p->m.size - m0, ROWS);
-                place_strip(&t, strip, p->a + m0 * m.a + k0 * k.a, m, k, (n.size + WIDTH - 1) / WIDTH);
+                place_strip(&t, strip, p->a + m0 * m.a + k0 * k.a, m, k);
                 t.c = p->c + m0 * m.c + n0 * n.c;
                 run_strip(t, panels, m, n);
             }
