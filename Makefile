@@ -79,12 +79,16 @@ golden: $(BUILD)/golden
 # hidden names are local, so that libheed.a and libheed64.a fit into one program. Paths are relative to the root:
 # src/tensor/rng.c becomes build/float/src/tensor/rng.o.
 define flavour
-$1_objects := $$(SOURCES:%.c=$(BUILD)/$1/%.o)
+$1_objects := $$(SOURCES:%.c=$(BUILD)/$1/%.o) $(BUILD)/$1/gen/page.o
 $1_library := $(BUILD)/$1/$($1_name).a
 
 $(BUILD)/$1/%.o: %.c $(BUILD)/$1/flags | $(BUILD)/gen/names64.h
 	@mkdir -p $$(@D)
 	$$(call show,CC) $(COMPILE) $($1_flags) -MMD -MP -c -o $$@ $$<
+
+$(BUILD)/$1/gen/page.o: $(BUILD)/gen/page.c $(BUILD)/$1/flags
+	@mkdir -p $$(@D)
+	$$(call show,CC) $(COMPILE) $($1_flags) -c -o $$@ $$<
 
 $(BUILD)/$1/flags: FORCE
 	@mkdir -p $$(@D)
@@ -134,6 +138,10 @@ $(foreach f,$(FLAVOURS),$(eval $(call flavour,$f)))
 $(BUILD)/gen/names64.h: tools/names64.sh $(HEADERS)
 	@mkdir -p $(@D)
 	$(call show,GEN) tools/names64.sh $(HEADERS) > $@.new && mv $@.new $@
+
+$(BUILD)/gen/page.c: tools/page.sh $(wildcard src/inspect/page/*)
+	@mkdir -p $(@D)
+	$(call show,GEN) tools/page.sh src/inspect/page > $@.new && mv $@.new $@
 
 $(PROGRAMS:%=$(BUILD)/%): $(BUILD)/%: $(BUILD)/float/bin/%
 	@ln -f $< $@

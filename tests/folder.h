@@ -47,6 +47,22 @@ static inline int folder_remove(void **state)
     return 0;
 }
 
+/* Removes a folder with all that is in it, however deep. */
+static inline void folder_drop(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+        char path[1024];
+        if (entry->d_name[0] == '.' || snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) >= (int)sizeof path)
+            continue;
+        if (unlink(path) != 0)
+            folder_drop(path);
+    }
+    if (dir)
+        closedir(dir);
+    rmdir(folder);
+}
+
 /* How many entries it has. */
 static inline int folder_count(void)
 {

@@ -41,7 +41,7 @@ planted 'BLAS only' 'shards.c:.*cblas' src/autograd/shards.c 'void *p = cblas_sg
 innocent src/tensor/k_speed.c '#include <cblas.h>\n#pragma omp parallel'
 planted 'no source file' 'long.sh: 501 lines' tests/long.sh "$(yes : | head -n 501)"
 innocent tests/short.sh "$(yes : | head -n 500)"
-planted 'lines of code' 'at most 14000' src/text/budget.h "$(yes 'int x;' | head -n 14000)"
+planted 'lines of code' 'at most 17500' src/text/budget.h "$(yes 'int x;' | head -n 17500)"
 planted 'the library does not' 'exit.c:2:.*exit' src/text/exit.c '/* exit(1) */\nvoid f(void) { exit(1); }'
 planted 'the library does not' 'abort.c:1:.*abort' src/text/abort.c 'void f(void) { abort(); }'
 planted 'the library does not' 'assert.c:1:.*assert' src/text/assert.c 'void f(int x) { assert(x); }'

@@ -12,7 +12,7 @@ shift
 libraries=("$@")
 export LC_ALL=C
 max_lines=500        # of a source file
-max_code_lines=14000 # of the C in src, without blanks, comments and lines of braces alone
+max_code_lines=17500 # of the C in src, without blanks, comments and lines of braces alone
 passed=0 failed=0
 
 rule() { # rule FUNCTION TEXT: what the function prints are the violations

@@ -73,6 +73,127 @@ HEED_CHECKED bool heed_record_decode(const heed_transformer *m, heed_tape *tape,
                                      int64_t S, heed_decode_desc desc, int32_t *out, int32_t *length,
                                      heed_record *record);
 
+/* ---- what is inspected (inspect.c) --------------------------------------------------------------------------------- */
+enum {
+    HEED_TOKEN_BOS = 1,
+    HEED_TOKEN_EOS = 2,
+    HEED_TOKEN_PAD = 4,
+    HEED_TOKEN_UNK = 8,
+    HEED_TOKEN_SPECIAL = 15, /* any of the above */
+    HEED_TOKEN_PUNCTUATION = 16
+};
+typedef struct {
+    int64_t count;
+    const int32_t *ids;
+    const uint8_t *flags;     /* sums of HEED_TOKEN_... */
+    const int16_t *classes;   /* word classes, into classes of the desc, -1: none; NULL: not known */
+    const char *const *words; /* UTF-8, or what passes for it */
+} heed_tokens;
+
+enum { HEED_ARC_KEYS = 8 };
+typedef struct {
+    int16_t source, target; /* source token, target word */
+    bool sure;
+} heed_link;
+/* Where a word should look: one of the keys is enough. Positions are source tokens and target words. */
+typedef struct {
+    heed_attention_type type;
+    int16_t kind, word; /* kind: into kinds of the desc. word: of the source for enc, else of the target */
+    int16_t keys[HEED_ARC_KEYS], keys_count, attractors[HEED_ARC_KEYS], attractors_count;
+} heed_arc;
+
+typedef struct {
+    const char *id, *set;   /* id: of [A-Za-z0-9_-] */
+    bool decoded;           /* tgt is the model's own translation, not a reference */
+    bool fit;               /* of measured ones: to fit templates, baselines and winners on, not measured */
+    heed_tokens src, tgt;   /* tgt: decoder inputs */
+    const heed_link *links; /* possible ones, all */
+    const heed_arc *arcs;
+    int64_t links_count, arcs_count;
+    bool gold;              /* links and arcs are known, even if there are none */
+    const int32_t *control; /* source ids with every cue's word replaced by an unambiguous one; NULL: none */
+    const char *decisions;  /* of shown ones: a JSON array, copied into inspect.json; NULL: none */
+    const char *translation, *pair;
+    int exact; /* does the translation equal the reference: 0, 1; -1: not known */
+} heed_sentence;
+
+/* How the model does on the sentences as its weights are now: the task's answer. Arrays are ready. */
+typedef struct {
+    bool measure;        /* loss and forced are wanted */
+    bool translate;      /* exact and free */
+    bool show;           /* texts and shown_loss */
+    double *loss;        /* [measured] mean negative log probability of a sentence's target tokens */
+    bool *exact;         /* [measured] is its translation the reference */
+    bool *forced, *free; /* [decisions] is each right, given the reference so far, and in the translation */
+    char **texts;        /* [shown] translations, from heed_arena_alloc(arena, ...) */
+    double *shown_loss;
+    heed_arena *arena;
+} heed_outcome;
+typedef bool heed_evaluate_fn(heed_outcome *outcome, void *context);
+typedef struct {
+    int32_t sentence; /* of those without `fit`, from 0 */
+    int16_t phenomenon;
+} heed_decision;
+
+typedef struct {
+    const heed_transformer *net;
+    const heed_transformer *untrained; /* the same before its first step; NULL: no such control */
+    int32_t eos;                       /* of the target */
+    const char *name;
+    int64_t step, seed;
+    const heed_sentence *shown, *measured; /* heed_outcome's measured: those without `fit`, in their order */
+    int64_t shown_count, measured_count;
+    const char *const *kinds, *const *classes, *const *phenomena;
+    int kinds_count, classes_count, phenomena_count;
+    const int16_t (*claims)[2]; /* kind, phenomenon: a head of these arcs should matter for this phenomenon */
+    int claims_count;
+    heed_evaluate_fn *evaluate; /* NULL: nothing is ablated */
+    const heed_decision *decisions;
+    int64_t decisions_count;
+    void *context;
+    const int64_t *steps; /* snapshots of training, rising */
+    int steps_count;
+    const heed_transformer *(*at_step)(int i, void *context); /* the network then, until the next call */
+    int threads;                                              /* 0: heed_threads() */
+} heed_inspect_desc;
+
+/* One number of one head, with its 95 % interval. NaN: undefined. */
+typedef struct {
+    double value, lo, hi, chance, untrained;
+    int64_t n, sentences;
+} heed_measure;
+typedef struct {
+    const char *id, *variant; /* docs/inspect.md; variant NULL: "raw" */
+    const char *kind;         /* of arcs; of aer and soft_mass "weight" or "norm"; NULL: none */
+    const char *shift;        /* "out", "in"; NULL: none */
+    int offset;
+} heed_measure_name;
+
+typedef struct heed_inspection heed_inspection;
+/* Everything desc points to must live as long. */
+HEED_CHECKED heed_inspection *heed_inspect(heed_inspect_desc desc);
+HEED_API void heed_inspection_free(heed_inspection *x); /* NULL is allowed */
+/* Writes inspect.json, heads.html, attn/, attn.safetensors, align.txt and pictures (docs/inspect.md) into a folder that is
+ * there. The same inspection gives the same bytes. */
+HEED_CHECKED bool heed_inspection_write(const heed_inspection *x, const char *folder);
+HEED_API const char *heed_inspection_summary(const heed_inspection *x); /* "24 heads: 5 positional, ..." */
+/* The i-th role of a head, "OFFSET-1", and its grade, 'A' to 'C'; NULL: there are no more. */
+HEED_API const char *heed_inspection_role(const heed_inspection *x, heed_head head, int i, char *grade);
+/* False, with an error, if nothing of that name was measured. */
+HEED_CHECKED bool heed_inspection_measure(const heed_inspection *x, heed_measure_name name, heed_head head,
+                                          heed_measure *out);
+
+/* ---- switching heads off (ablate.c) ---------------------------------------------------------------------------------- */
+/* ZERO: they say nothing, as with a gate of 0. MEAN: always what they say on average over the sentences to fit on.
+ * UNIFORM: they look everywhere alike, and pass on what they see. */
+typedef enum { HEED_ABLATE_ZERO, HEED_ABLATE_MEAN, HEED_ABLATE_UNIFORM } heed_ablation;
+typedef struct heed_ablated heed_ablated;
+/* Changes the net's parameters until they are put back, bit for bit. x: for MEAN. */
+HEED_CHECKED heed_ablated *heed_ablate(const heed_transformer *net, const heed_head *heads, int count,
+                                       heed_ablation how, const heed_inspection *x);
+HEED_API void heed_ablate_undo(heed_ablated *ablated);                                            /* NULL is allowed */
+HEED_CHECKED bool heed_head_named(const heed_transformer *net, const char *name, heed_head *out); /* "enc.0.1" */
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,363 @@
+/* A Transformer built by hand whose heads do known things, and sentences for it.
+ *
+ *     enc.0.0  looks at the previous token     dec.0.0  the previous token     cross.0.0  the source of what it predicts
+ *     enc.0.1  the next token                  dec.0.1  itself                 cross.0.1  all alike
+ *     enc.0.2  all alike                       dec.0.2  the first token        cross.0.2  <eos>
+ *     enc.0.3  from a verb at its subject      dec.0.3  all alike              cross.0.3  the source of what it reads
+ *
+ * A source is six words, one noun, one verb, four others, and <eos>; the translation is the words in reverse order, the
+ * verb in the number of the noun. cross.0.0 carries the words, and enc.0.3 tells the verb its number; the others say
+ * nothing. Everything is one-hot: every token has its position, 1 in dimension ONE, its word, its class and its number. */
+#ifndef PLANTED_H
+#define PLANTED_H
+
+#include "model.h"
+
+enum { PLANTED_D = 64, PLANTED_K = 16, PLANTED_WORDS = 6, PLANTED_S = 7, PLANTED_FIT = 20, PLANTED_COUNT = 60 };
+enum {
+    ONE = 16,
+    WORD = 17,
+    IS_VERB = 33,
+    IS_NOUN,
+    IS_OTHER,
+    PLURAL,
+    NOT_PLURAL,
+    NUMBER,
+    SAID,
+    SAID_NUMBER = SAID + 16
+};
+/* ids: 0..2 specials, nouns 4 5 (one) 6 7 (many), verbs 8 9, others 10..14. Target: the same, and verbs 15 16 of many. */
+enum { NOUNS = 4, VERBS = 8, OTHERS = 10, SOURCE_WORDS = 15, MANY_VERBS = 15, TARGET_WORDS = 17 };
+
+typedef struct {
+    heed_params *params;
+    heed_transformer m;
+} planted;
+
+static const heed_transformer_desc PLANTED_DESC = {
+    .src_vocab = SOURCE_WORDS,
+    .tgt_vocab = TARGET_WORDS,
+    .enc_layers = 1,
+    .dec_layers = 1,
+    .layer = { .d_model = PLANTED_D, .heads = 4, .ffn = 4, .pre_norm = true },
+    .learned_positions = true,
+    .max_length = 16,
+    .untied_output = true,
+    .has_padding = true,
+};
+
+static inline planted planted_new(uint64_t seed)
+{
+    planted p = { .params = heed_params_new() };
+    p.m = heed_transformer_make(p.params, PLANTED_DESC);
+    params_ready(p.params, seed);
+    return p;
+}
+
+static inline heed_real *planted_param(planted *p, const char *name)
+{
+    heed_param *param = heed_params_find(p->params, name);
+    assert_non_null(param);
+    return heed_param_value(param).data;
+}
+
+/* A layer norm turns a 1 of five ones in PLANTED_D into high, and a 0 into low. */
+static inline void planted_norm(double *high, double *low)
+{
+    double mean = 5.0 / PLANTED_D, deviation = sqrt(mean - mean * mean + 1e-5);
+    *high = (1 - mean) / deviation;
+    *low = -mean / deviation;
+}
+
+/* Row `to` of a head's queries (0), keys (1) or values (2) reads dimension `from`, 0 where that is 0. */
+static inline void planted_read(planted *p, const char *layer, int what, int head, int to, int from, double strength)
+{
+    char name[80];
+    double high, low;
+    planted_norm(&high, &low);
+    int row = what * PLANTED_D + head * PLANTED_K + to;
+    snprintf(name, sizeof name, "%s.in_proj_weight", layer);
+    planted_param(p, name)[row * PLANTED_D + from] = (heed_real)(strength / (high - low));
+    snprintf(name, sizeof name, "%s.in_proj_bias", layer);
+    planted_param(p, name)[row] -= (heed_real)(strength / (high - low) * low);
+}
+
+/* The head looks from each position at another: at(position). */
+static inline void planted_look(planted *p, const char *layer, int head, int (*at)(int))
+{
+    for (int i = 0; i < 16; i++) {
+        planted_read(p, layer, 1, head, i, i, 1);
+        if (at(i) >= 0 && at(i) < 16) {
+            char name[80];
+            planted_read(p, layer, 0, head, at(i), i, 0); /* several positions may ask for one */
+            double high, low;
+            planted_norm(&high, &low);
+            int row = head * PLANTED_K + at(i);
+            snprintf(name, sizeof name, "%s.in_proj_weight", layer);
+            planted_param(p, name)[row * PLANTED_D + i] = (heed_real)(160 / (high - low));
+            snprintf(name, sizeof name, "%s.in_proj_bias", layer);
+            planted_param(p, name)[row] -= (heed_real)(160 / (high - low) * low);
+        }
+    }
+}
+
+static inline int planted_before(int i)
+{
+    return i > 0 ? i - 1 : 0;
+}
+static inline int planted_after(int i)
+{
+    return i < PLANTED_S - 1 ? i + 1 : i;
+}
+static inline int planted_self(int i)
+{
+    return i;
+}
+static inline int planted_first(int i)
+{
+    (void)i;
+    return 0;
+}
+static inline int planted_end(int i)
+{
+    (void)i;
+    return PLANTED_S - 1;
+}
+static inline int planted_out(int i)
+{
+    return i < PLANTED_WORDS ? PLANTED_WORDS - 1 - i : PLANTED_S - 1;
+}
+static inline int planted_in(int i)
+{
+    return i > 0 ? PLANTED_WORDS - i : PLANTED_S - 1;
+}
+
+static inline planted planted_trained(void)
+{
+    planted p = planted_new(1);
+    heed_real *values = heed_params_values(p.params);
+    for (int i = 0; i < heed_params_count(p.params); i++) {
+        const heed_param *param = heed_params_at(p.params, i);
+        bool norm = strstr(param->name, "norm") && strstr(param->name, "weight");
+        for (int64_t k = 0; k < heed_shape_numel(param->shape); k++)
+            values[param->offset + k] = norm;
+    }
+    heed_real *src = planted_param(&p, "src_embed.weight"), *tgt = planted_param(&p, "tgt_embed.weight");
+    for (int id = 1; id < TARGET_WORDS; id++) { /* times sqrt(64) in the layer */
+        bool noun = id >= NOUNS && id < VERBS, verb = id >= VERBS && id < OTHERS, many = id == 6 || id == 7;
+        const int dims[] = { ONE, WORD + (id < 16 ? id : 0),
+                             noun   ? IS_NOUN
+                             : verb ? IS_VERB
+                                    : IS_OTHER,
+                             many ? PLURAL : NOT_PLURAL };
+        for (int k = 0; k < 4; k++) {
+            tgt[id * PLANTED_D + dims[k]] = (heed_real)0.125;
+            if (id < SOURCE_WORDS)
+                src[id * PLANTED_D + dims[k]] = (heed_real)0.125;
+        }
+    }
+    for (int i = 0; i < 16; i++) {
+        planted_param(&p, "src_positions.weight")[i * PLANTED_D + i] = 1;
+        planted_param(&p, "tgt_positions.weight")[i * PLANTED_D + i] = 1;
+    }
+    const char *enc = "encoder.layers.0.self_attn", *dec = "decoder.layers.0.self_attn";
+    const char *cross = "decoder.layers.0.multihead_attn";
+    planted_look(&p, enc, 0, planted_before);
+    planted_look(&p, enc, 1, planted_after);
+    planted_read(&p, enc, 0, 3, 0, IS_VERB, 160);
+    planted_read(&p, enc, 1, 3, 0, IS_NOUN, 1);
+    planted_read(&p, enc, 2, 3, 0, PLURAL, 4);
+    planted_param(&p, "encoder.layers.0.self_attn.out_proj.weight")[NUMBER * PLANTED_D + 3 * PLANTED_K] = 1;
+    planted_look(&p, dec, 0, planted_before);
+    planted_look(&p, dec, 1, planted_self);
+    planted_look(&p, dec, 2, planted_first);
+    planted_look(&p, cross, 0, planted_out);
+    planted_look(&p, cross, 2, planted_end);
+    planted_look(&p, cross, 3, planted_in);
+    heed_real *out = planted_param(&p, "decoder.layers.0.multihead_attn.out_proj.weight");
+    heed_real *generator = planted_param(&p, "generator.weight");
+    for (int id = 0; id < SOURCE_WORDS; id++) { /* head 0 has room for the words and the number */
+        planted_read(&p, cross, 2, 0, id, WORD + id, 1);
+        out[(SAID + id) * PLANTED_D + id] = 1;
+    }
+    planted_read(&p, cross, 2, 0, 15, NUMBER, 1);
+    out[SAID_NUMBER * PLANTED_D + 15] = 1;
+    for (int id = 0; id < TARGET_WORDS; id++) {
+        int verb = id >= MANY_VERBS ? id - MANY_VERBS + VERBS : id;
+        generator[id * PLANTED_D + SAID + verb] = 20;
+        if (id >= MANY_VERBS) {
+            generator[id * PLANTED_D + SAID_NUMBER] = 20;
+            generator[id * PLANTED_D + ONE] = -10;
+        }
+    }
+    heed_params_changed(p.params);
+    return p;
+}
+
+/* ---- sentences --------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    int32_t src[PLANTED_S], tgt[PLANTED_S + 1];
+    uint8_t src_flags[PLANTED_S], tgt_flags[PLANTED_S];
+    int16_t src_classes[PLANTED_S], tgt_classes[PLANTED_S];
+    const char *src_words[PLANTED_S], *tgt_words[PLANTED_S];
+    heed_link links[PLANTED_WORDS];
+    heed_arc arc;
+    char id[16], translation[64];
+} planted_data;
+
+static const char *const PLANTED_NAMES[TARGET_WORDS] = { "<pad>", "<bos>", "<eos>", "<unk>", "cat",  "dog",
+                                                         "cats",  "dogs",  "see",   "eat",   "a",    "the",
+                                                         "big",   "red",   "not",   "sees+", "eats+" };
+static const char *const PLANTED_CLASSES[] = { "noun", "verb", "other" }, *const PLANTED_KINDS[] = { "subject" };
+static const char *const PLANTED_PHENOMENA[] = { "NUMBER" };
+static const int16_t PLANTED_CLAIMS[][2] = { { 0, 0 } };
+
+static inline void planted_sentence(draws *d, planted_data *to, heed_sentence *s, int number)
+{
+    int noun = (int)draw_int(d, 0, 5), verb = (int)draw_int(d, 0, 4);
+    verb += verb >= noun;
+    *s = (heed_sentence){ .set = "data", .gold = true, .exact = 1, .fit = number < PLANTED_FIT, .arcs = &to->arc };
+    for (int i = 0; i < PLANTED_WORDS; i++) {
+        to->src[i] = (int32_t)(i == noun ? draw_int(d, 4, 7) : i == verb ? draw_int(d, 8, 9) : draw_int(d, 10, 14));
+        to->src_classes[i] = (int16_t)(i == noun ? 0 : i == verb ? 1 : 2);
+        to->links[i] = (heed_link){ (int16_t)i, (int16_t)(PLANTED_WORDS - 1 - i), true };
+    }
+    to->src[6] = 2, to->src_flags[6] = HEED_TOKEN_EOS, to->src_classes[6] = -1;
+    to->tgt[0] = 1, to->tgt_flags[0] = HEED_TOKEN_BOS, to->tgt_classes[0] = -1;
+    for (int t = 0; t < PLANTED_WORDS; t++) {
+        int32_t id = to->src[PLANTED_WORDS - 1 - t];
+        bool many = to->src[noun] >= 6 && id >= VERBS && id < OTHERS;
+        to->tgt[t + 1] = many ? id - VERBS + MANY_VERBS : id;
+        to->tgt_classes[t + 1] = to->src_classes[PLANTED_WORDS - 1 - t];
+        snprintf(to->translation + strlen(to->translation), sizeof to->translation - strlen(to->translation), "%s%s",
+                 t ? " " : "", PLANTED_NAMES[to->tgt[t + 1]]);
+    }
+    for (int i = 0; i < PLANTED_S; i++) {
+        to->src_words[i] = PLANTED_NAMES[to->src[i]];
+        to->tgt_words[i] = PLANTED_NAMES[to->tgt[i]];
+    }
+    to->arc = (heed_arc){ HEED_ENC, 0, (int16_t)verb, { (int16_t)noun }, 1, { 0 }, 0 };
+    snprintf(to->id, sizeof to->id, "planted-%d", number);
+    s->id = to->id;
+    s->arcs_count = 1;
+    s->links = to->links;
+    s->links_count = PLANTED_WORDS;
+    s->translation = to->translation;
+    s->src = (heed_tokens){ PLANTED_S, to->src, to->src_flags, to->src_classes, to->src_words };
+    s->tgt = (heed_tokens){ PLANTED_S, to->tgt, to->tgt_flags, to->tgt_classes, to->tgt_words };
+}
+
+typedef struct {
+    planted_data data[PLANTED_COUNT];
+    heed_sentence sentences[PLANTED_COUNT]; /* the first PLANTED_FIT to fit on */
+    heed_decision decisions[PLANTED_COUNT];
+    const heed_transformer *net;
+    int64_t shown;
+} planted_set;
+
+static inline void planted_draw(planted_set *set)
+{
+    draws d = draws_of(9);
+    memset(set, 0, sizeof *set);
+    for (int i = 0; i < PLANTED_COUNT; i++) {
+        planted_sentence(&d, &set->data[i], &set->sentences[i], i);
+        set->decisions[i] = (heed_decision){ i, 0 };
+    }
+}
+
+/* Greedy translation as words; false: an error. */
+static inline bool planted_translate(const heed_transformer *m, const heed_sentence *s, char *out, size_t room)
+{
+    int32_t ids[10], n;
+    heed_tape *tape = heed_tape_new((heed_tape_desc){ .eval = true, .no_grad = true, .threads = 1 });
+    bool done = heed_decode_greedy(m, tape, s->src.ids, NULL, 1, PLANTED_S,
+                                   (heed_decode_desc){ .bos = 1, .eos = 2, .max_length = 10 }, ids, &n);
+    heed_tape_free(tape);
+    *out = 0;
+    for (int i = 0; done && i < n; i++)
+        snprintf(out + strlen(out), room - strlen(out), "%s%s", i ? " " : "", PLANTED_NAMES[ids[i]]);
+    return done;
+}
+
+/* Loss of the reference, and whether its verb is the first choice. */
+static inline double planted_loss(const heed_transformer *m, const heed_sentence *s, bool *forced)
+{
+    heed_tape *tape = heed_tape_new((heed_tape_desc){ .eval = true, .no_grad = true, .threads = 1 });
+    heed_ids *src = heed_input_ids(tape, HEED_SHAPE(1, PLANTED_S), s->src.ids);
+    heed_ids *tgt = heed_input_ids(tape, HEED_SHAPE(1, PLANTED_S), s->tgt.ids);
+    heed_tensor logits =
+        heed_value(heed_transformer_decode(m, tgt, heed_transformer_encode(m, src, NULL, NULL), NULL, NULL, NULL));
+    double loss = 0;
+    for (int i = 0; i < PLANTED_S; i++) {
+        const heed_real *row = logits.data + i * TARGET_WORDS;
+        int32_t want = i + 1 < PLANTED_S ? s->tgt.ids[i + 1] : 2, best = 0;
+        double all = 0;
+        for (int k = 0; k < TARGET_WORDS; k++) {
+            best = row[k] > row[best] ? k : best;
+            all += exp((double)row[k] - (double)row[want]);
+        }
+        loss += log(all) / PLANTED_S;
+        if (s->src.ids[planted_out(i)] >= VERBS && s->src.ids[planted_out(i)] < OTHERS && i < PLANTED_WORDS)
+            *forced = best == want;
+    }
+    heed_tape_free(tape);
+    return loss;
+}
+
+static inline bool planted_evaluate(heed_outcome *o, void *context)
+{
+    planted_set *set = context;
+    for (int i = PLANTED_FIT; i < PLANTED_COUNT; i++) {
+        const heed_sentence *s = &set->sentences[i];
+        char text[256];
+        int at = i - PLANTED_FIT;
+        if (o->measure)
+            o->loss[at] = planted_loss(set->net, s, &o->forced[at]);
+        if (o->translate) {
+            if (!planted_translate(set->net, s, text, sizeof text))
+                return false;
+            o->exact[at] = o->free[at] = strcmp(text, s->translation) == 0;
+        }
+    }
+    for (int64_t i = 0; o->show && i < set->shown; i++) {
+        bool unused;
+        o->texts[i] = heed_arena_alloc(o->arena, 256);
+        if (!o->texts[i] || !planted_translate(set->net, &set->sentences[i], o->texts[i], 256))
+            return false;
+        o->shown_loss[i] = planted_loss(set->net, &set->sentences[i], &unused);
+    }
+    return true;
+}
+
+static inline heed_inspection *planted_inspect(planted_set *set, const planted *p, const planted *untrained)
+{
+    set->net = &p->m;
+    heed_inspection *x = heed_inspect((heed_inspect_desc){ .net = &p->m,
+                                                           .untrained = &untrained->m,
+                                                           .eos = 2,
+                                                           .name = "planted",
+                                                           .step = 7,
+                                                           .seed = 1,
+                                                           .shown = set->sentences,
+                                                           .shown_count = set->shown,
+                                                           .measured = set->sentences,
+                                                           .measured_count = PLANTED_COUNT,
+                                                           .kinds = PLANTED_KINDS,
+                                                           .classes = PLANTED_CLASSES,
+                                                           .phenomena = PLANTED_PHENOMENA,
+                                                           .kinds_count = 1,
+                                                           .classes_count = 3,
+                                                           .phenomena_count = 1,
+                                                           .claims = PLANTED_CLAIMS,
+                                                           .claims_count = 1,
+                                                           .evaluate = planted_evaluate,
+                                                           .context = set,
+                                                           .decisions = set->decisions,
+                                                           .decisions_count = PLANTED_COUNT - PLANTED_FIT });
+    if (!x)
+        fail_msg("%s", heed_error());
+    return x;
+}
+
+#endif
