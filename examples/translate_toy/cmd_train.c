@@ -13,9 +13,10 @@ typedef struct {
     bool strict, resume, force, check_finite;
     int64_t threads, stop_after;
     double max_minutes;
+    int64_t snapshots;
 } arguments;
 
-enum { OWN_ROWS = 12 };
+enum { OWN_ROWS = 13 };
 
 static void make_rows(arguments *a, option rows[OWN_ROWS + CONFIGURATION_ROWS + 1])
 {
@@ -33,6 +34,8 @@ static void make_rows(arguments *a, option rows[OWN_ROWS + CONFIGURATION_ROWS + 
         { "max-minutes", OPTION_NUMBER, &a->max_minutes, "R", "save and stop after so long; 0: never", 0, 1e9, 0 },
         { "stop-after", OPTION_INTEGER, &a->stop_after, "N", "save and stop after step N, as Ctrl-C would; 0: never", 0,
           9e15, 0 },
+        { "snapshots", OPTION_INTEGER, &a->snapshots, "N",
+          "keep the weights of N steps, ever farther apart, for inspect", 0, 1000, 0 },
         { "threads", OPTION_INTEGER, &a->threads, "N", "0: all cores; any number gives the same bits", 0, 256, 0 },
         { "check-finite", OPTION_FLAG, &a->check_finite, NULL, "stop at the first op with a non-finite value", 0, 0,
           0 },
@@ -144,6 +147,7 @@ int cmd_train(int argc, char **argv)
                      .threads = a.threads,
                      .max_minutes = a.max_minutes,
                      .stop_after = a.stop_after,
+                     .snapshots = a.snapshots,
                      .check_finite = a.check_finite,
                      .config = config,
                      .train = train,

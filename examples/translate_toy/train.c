@@ -10,10 +10,12 @@
 #include "data.h"
 #include "score.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { MAX_SHARDS = 8, LOG_EVERY = 100 };
@@ -235,6 +237,27 @@ static void validate(loop *l)
     start_entry(l);
 }
 
+/* Is it step 0, or one of steps^(k / (n - 1))? */
+static bool is_snapshot(int64_t step, int64_t steps, int64_t n)
+{
+    bool is = n > 0 && step == 0;
+    for (int64_t k = 0; k < n - 1 && !is; k++)
+        is = step == llround(pow((double)steps, (double)k / (double)(n > 2 ? n - 2 : 1)));
+    return is;
+}
+
+static void save_snapshot(const loop *l)
+{
+    char name[64];
+    char *folder = folder_path(l->run->out, "snapshots");
+    snprintf(name, sizeof name, "snapshots/step-%09lld.safetensors", (long long)l->m->at.step);
+    char *path = folder_path(l->run->out, name);
+    if ((mkdir(folder, 0777) && errno != EEXIST) || !model_save_weights(l->m, path))
+        die("%s: %s", folder, heed_error_pending() ? heed_error() : strerror(errno));
+    free(folder);
+    free(path);
+}
+
 static bool out_of_patience(const model *m)
 {
     return m->config.patience && (m->at.step - m->at.best_step) / m->config.valid_every >= m->config.patience;
@@ -316,6 +339,21 @@ static void forget_averages(const loop *l)
     free(average);
 }
 
+static void forget_snapshots(const loop *l)
+{
+    char *folder = folder_path(l->run->out, "snapshots");
+    DIR *dir = opendir(folder);
+    for (struct dirent *entry; dir && (entry = readdir(dir));)
+        if (strncmp(entry->d_name, "step-", 5) == 0) {
+            char *path = folder_path(folder, entry->d_name);
+            unlink(path);
+            free(path);
+        }
+    if (dir)
+        closedir(dir);
+    free(folder);
+}
+
 /* What was asked for and what was left as it is, for people and for --config. */
 static void write_configuration(const training *run)
 {
@@ -344,7 +382,7 @@ int train_run(model *m, const training *run)
     if (m->at.step == 0 && unlink(l.best) && errno != ENOENT) /* of a run that is being replaced */
         die("%s: %s", l.best, strerror(errno));
     if (m->at.step == 0)
-        forget_averages(&l);
+        forget_averages(&l), forget_snapshots(&l);
     if (run->config)
         write_configuration(run);
     save(&l, l.last); /* the size of every later one: a full disk or a bad folder is told now, not after hours */
@@ -361,8 +399,12 @@ int train_run(model *m, const training *run)
     start_entry(&l);
     signals_catch();
     bool patient = m->at.step == 0 || !out_of_patience(m);
+    if (m->at.step == 0 && run->snapshots)
+        save_snapshot(&l);
     while (m->at.step < m->config.steps && !signals_stop() && !stopped && patient) {
         double loss = train_step(&l);
+        if (is_snapshot(m->at.step, m->config.steps, run->snapshots))
+            save_snapshot(&l);
         if (m->at.step % 10 == 0)
             log_progress(l.log, m->at.step, loss, tokens_per_s(&l));
         if (m->at.step % m->config.valid_every == 0 || m->at.step == m->config.steps) {
