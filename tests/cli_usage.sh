@@ -7,7 +7,7 @@ expect 0 'usage: translate_toy COMMAND' "$toy" --help
 expect 0 'translate_toy 0.' "$toy" --version
 expect 2 'unknown command "trian"; did you mean train?' "$toy" trian
 expect 2 'unknown command "xyzzy"' "$toy" xyzzy
-for command in demo train translate evaluate score heads corpus; do
+for command in demo train translate evaluate score heads inspect ablate corpus; do
     expect 0 "usage: translate_toy $command" "$toy" "$command" --help
     expect 2 'unknown option --frobnicate' "$toy" "$command" --frobnicate
     check "$command --help says nothing on standard error" bash -c "[ -z \"\$('$toy' $command --help 2>&1 >/dev/null)\" ]"

@@ -2,6 +2,7 @@
  * you type sentences of your own. */
 #include "data.h"
 #include "folder.h"
+#include "inspect_data.h"
 #include "program.h"
 #include "score.h"
 #include "train.h"
@@ -12,7 +13,7 @@
 
 /* Training validates on the first sentences of dev; the ones after them are held out here, so that the test splits stay
  * unseen until somebody asks for them (evaluate --toy). */
-enum { SHOWN = 8, VALID = 500, SCORED = 1000 };
+enum { SHOWN = 8, VALID = 500, SCORED = 1000, PROBES = 24, MEASURED = 150, SNAPSHOTS = 12 };
 
 /* The first few of the held-out sentences, and how many of all come out word for word. */
 static void show_held_out(const model *m, const training *run, int threads)
@@ -44,6 +45,23 @@ static void show_held_out(const model *m, const training *run, int threads)
     output_check();
 }
 
+/* What its heads learned, in OUT/inspect. */
+static void show_heads(const model *m, const training *run)
+{
+    char *folder = folder_path(run->out, "inspect");
+    inspect_data d = { .showing = true };
+    inspect_add_toy(&d, m, TOY_PROBE, 0, PROBES, false);
+    d.shown = d.count;
+    d.showing = false;
+    inspect_add_toy(&d, m, TOY_DEV, VALID, MEASURED, true);
+    inspect_add_toy(&d, m, TOY_DEV, VALID + MEASURED, MEASURED, false);
+    printf("\nIts heads:\n\n");
+    fflush(stdout);
+    inspect_into(m, &d, run->out, folder, (int)run->threads);
+    inspect_data_free(&d);
+    free(folder);
+}
+
 int cmd_demo(int argc, char **argv)
 {
     configuration config = configuration_defaults();
@@ -71,10 +89,15 @@ int cmd_demo(int argc, char **argv)
     data_vocabularies(train, &config, &source, &target);
     model *m = model_new(&config, source, target);
     m->at.data = data_fingerprint(train);
-    training run = { .out = out, .threads = threads, .train = train, .valid = valid, .about = "toy language" };
+    training run = {
+        .out = out, .threads = threads, .train = train, .valid = valid, .snapshots = SNAPSHOTS, .about = "toy language"
+    };
     int code = train_run(m, &run);
-    if (code == 0)
+    if (code == 0) {
         show_held_out(m, &run, (int)threads);
+        show_heads(m, &run);
+        output_check();
+    }
     model_free(m);
     heed_corpus_free(train);
     heed_corpus_free(valid);

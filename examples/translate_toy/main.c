@@ -19,6 +19,8 @@ static const struct {
     { "evaluate", "score a model: loss, perplexity, accuracy, exact match", cmd_evaluate },
     { "score", "BLEU and chrF of a file of translations", cmd_score },
     { "heads", "show what every attention head looks at", cmd_heads },
+    { "inspect", "measure every head, switch it off, and write what was found", cmd_inspect },
+    { "ablate", "translate without some heads", cmd_ablate },
     { "corpus", "print the toy language", cmd_corpus },
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };

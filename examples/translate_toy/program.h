@@ -31,6 +31,8 @@ int cmd_translate(int argc, char **argv);
 int cmd_evaluate(int argc, char **argv);
 int cmd_score(int argc, char **argv);
 int cmd_heads(int argc, char **argv);
+int cmd_inspect(int argc, char **argv);
+int cmd_ablate(int argc, char **argv);
 int cmd_corpus(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 

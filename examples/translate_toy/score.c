@@ -32,7 +32,7 @@ static void run(job *j, int threads, heed_shard_fn *work)
     threads = threads > 0 ? threads : heed_threads();
     threads = threads < MAX_WORKERS ? threads : MAX_WORKERS;
     for (int i = 0; i < threads; i++) {
-        j->tapes[i] = heed_tape_new((heed_tape_desc){ .eval = true, .no_grad = true });
+        j->tapes[i] = heed_tape_new((heed_tape_desc){ .eval = true, .no_grad = true, .threads = 1 });
         j->arenas[i] = heed_arena_new();
         if (!j->tapes[i] || !j->arenas[i])
             die("%s", heed_error());

@@ -1,0 +1,479 @@
+/* translate_toy inspect: what every head learned, in numbers, words and pictures (docs/inspect.md); translate_toy ablate:
+ * a translation with and without some heads. */
+#include "decisions.h"
+#include "folder.h"
+#include "inspect_data.h"
+#include "program.h"
+#include "score.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MOST_SNAPSHOTS = 1000, VALIDATED = 500 }; /* sentences of dev that training validates on */
+
+/* ---- how the model does, as its weights are now --------------------------------------------------------------------- */
+
+typedef struct {
+    const model *m;
+    const inspect_data *data;
+    heed_dataset *measured, *shown;
+    int64_t *first; /* decision of each measured sentence, and the end */
+    int threads;
+    heed_outcome *to;
+    int done;                        /* runs, for the bar */
+    char *snapshots[MOST_SNAPSHOTS]; /* files, by step */
+    int64_t steps[MOST_SNAPSHOTS];
+    int snapshots_count;
+    model *then; /* the snapshot looked at */
+} evaluation;
+
+static void add_example(heed_dataset *data, const heed_sentence *s)
+{
+    if (!heed_dataset_add(data, s->src.ids, s->src.count - 1, s->tgt.ids + 1, s->tgt.count - 1))
+        die("%s", heed_error());
+}
+
+static evaluation evaluation_of(const model *m, const inspect_data *d, int threads)
+{
+    evaluation e = { .m = m, .data = d, .threads = threads };
+    e.measured = heed_dataset_new();
+    e.shown = heed_dataset_new();
+    e.first = calloc((size_t)d->count + 1, sizeof *e.first);
+    if (!e.measured || !e.shown || !e.first)
+        die("out of memory");
+    int64_t n = 0;
+    for (int64_t i = 0; i < d->count; i++)
+        if (i < d->shown)
+            add_example(e.shown, &d->sentences[i]);
+        else if (!d->sentences[i].fit)
+            add_example(e.measured, &d->sentences[i]), n++;
+    for (int64_t i = 0; i < d->decisions_count; i++)
+        e.first[d->decisions[i].sentence + 1]++;
+    for (int64_t i = 0; i < n; i++)
+        e.first[i + 1] += e.first[i];
+    return e;
+}
+
+static double mean_loss(heed_example one, const heed_real *logits, int64_t words)
+{
+    double sum = 0;
+    for (int64_t t = 0; t <= one.tgt_length; t++, logits += words) {
+        double top = (double)logits[0], all = 0;
+        for (int64_t k = 1; k < words; k++)
+            top = fmax(top, (double)logits[k]);
+        for (int64_t k = 0; k < words; k++)
+            all += exp((double)logits[k] - top);
+        sum += log(all) + top - (double)logits[t < one.tgt_length ? one.tgt[t] : HEED_EOS];
+    }
+    return sum / (double)(one.tgt_length + 1);
+}
+
+static void see_measured(int64_t sentence, const heed_real *logits, int64_t words, void *context)
+{
+    evaluation *e = context;
+    heed_example one = heed_dataset_at(e->measured, sentence);
+    e->to->loss[sentence] = mean_loss(one, logits, words);
+    for (int64_t i = e->first[sentence]; i < e->first[sentence + 1]; i++) {
+        const toy_decision *d = &e->data->toy[i];
+        int32_t wrong[TOY_MAX_COMPETITORS];
+        for (int k = 0; k < d->competitor_count; k++)
+            wrong[k] = heed_vocab_id(e->m->target, d->competitors[k]);
+        e->to->forced[i] =
+            decisions_choose(logits + d->position * words, one.tgt[d->position], wrong, d->competitor_count).right;
+    }
+}
+
+static void see_shown(int64_t sentence, const heed_real *logits, int64_t words, void *context)
+{
+    evaluation *e = context;
+    e->to->shown_loss[sentence] = mean_loss(heed_dataset_at(e->shown, sentence), logits, words);
+}
+
+/* The words of a translation, in place. */
+static int cut(char *line, const char **words, int room)
+{
+    int n = 0;
+    char *rest;
+    for (char *word = strtok_r(line, " ", &rest); word && n < room; word = strtok_r(NULL, " ", &rest))
+        words[n++] = word;
+    return n;
+}
+
+static void compare(evaluation *e, int64_t sentence, char *translation)
+{
+    enum { WORDS = 1024 };
+    const char *want[WORDS], *got[WORDS];
+    int place[WORDS], count = 0;
+    heed_example one = heed_dataset_at(e->measured, sentence);
+    for (; count < one.tgt_length; count++)
+        want[count] = heed_vocab_word(e->m->target, one.tgt[count]);
+    char *reference = heed_vocab_decode(e->m->target, one.tgt, one.tgt_length);
+    e->to->exact[sentence] = reference && strcmp(reference, translation) == 0;
+    heed_text_free(reference);
+    if (e->first[sentence] == e->first[sentence + 1])
+        return;
+    int output = cut(translation, got, WORDS);
+    if (!decisions_align(want, count, got, output, place))
+        die("out of memory");
+    for (int64_t i = e->first[sentence]; i < e->first[sentence + 1]; i++)
+        e->to->free[i] = decisions_free_result(&e->data->toy[i], want, got, output, place) == FREE_RIGHT;
+}
+
+static bool keep_texts(evaluation *e, char *const *texts)
+{
+    for (int64_t i = 0; i < e->data->shown; i++) {
+        size_t bytes = strlen(texts[i]) + 1;
+        if (!(e->to->texts[i] = heed_arena_alloc(e->to->arena, (int64_t)bytes)))
+            return false;
+        memcpy(e->to->texts[i], texts[i], bytes);
+    }
+    return true;
+}
+
+static bool evaluate(heed_outcome *to, void *context)
+{
+    evaluation *e = context;
+    bool done = true;
+    int64_t n = heed_dataset_count(e->measured);
+    e->to = to;
+    if (isatty(STDERR_FILENO) && ++e->done % 5 == 0)
+        fprintf(stderr, "\r%d runs", e->done);
+    if (to->measure)
+        score_logits(e->m, e->measured, e->threads, see_measured, e);
+    if (to->show)
+        score_logits(e->m, e->shown, e->threads, see_shown, e);
+    for (int set = 0; set < 2; set++) {
+        heed_dataset *data = set ? e->shown : e->measured;
+        if (!(set ? to->show : to->translate))
+            continue;
+        char **texts = score_translate(e->m, data, (search_options){ 0 }, e->threads, NULL);
+        for (int64_t i = 0; !set && i < n; i++)
+            compare(e, i, texts[i]);
+        done = done && (!set || keep_texts(e, texts));
+        for (int64_t i = 0; i < heed_dataset_count(data); i++)
+            free(texts[i]);
+        free(texts);
+    }
+    return done;
+}
+
+static void evaluation_free(evaluation *e)
+{
+    heed_dataset_free(e->measured);
+    heed_dataset_free(e->shown);
+    free(e->first);
+    for (int i = 0; i < e->snapshots_count; i++)
+        free(e->snapshots[i]);
+    model_free(e->then);
+}
+
+/* ---- snapshots ----------------------------------------------------------------------------------------------------- */
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The files that train --snapshots left in the model's folder. Their names sort by step. */
+static void find_snapshots(evaluation *e, const char *folder)
+{
+    char *place = folder_path(folder, "snapshots");
+    DIR *dir = opendir(place);
+    for (struct dirent *entry; dir && (entry = readdir(dir)) && e->snapshots_count < MOST_SNAPSHOTS;)
+        if (strncmp(entry->d_name, "step-", 5) == 0 && !strstr(entry->d_name, ".tmp"))
+            e->snapshots[e->snapshots_count++] = folder_path(place, entry->d_name);
+    if (dir)
+        closedir(dir);
+    qsort(e->snapshots, (size_t)e->snapshots_count, sizeof *e->snapshots, by_text);
+    for (int i = 0; i < e->snapshots_count; i++)
+        e->steps[i] = strtoll(strrchr(e->snapshots[i], '-') + 1, NULL, 10);
+    free(place);
+}
+
+static const heed_transformer *at_step(int i, void *context)
+{
+    evaluation *e = context;
+    model_free(e->then);
+    e->then = model_load(e->snapshots[i], false);
+    return &e->then->net;
+}
+
+/* ---- inspect ----------------------------------------------------------------------------------------------------- */
+
+static heed_vocab *copy_vocabulary(const heed_vocab *vocab)
+{
+    char *json = heed_vocab_to_json(vocab);
+    heed_vocab *copy = json ? heed_vocab_from_json(json) : NULL;
+    heed_text_free(json);
+    if (!copy)
+        die("%s", heed_error());
+    return copy;
+}
+
+/* The model before its first step: its start is a function of its seed. */
+static model *untrained_of(const model *m)
+{
+    heed_vocab *source = copy_vocabulary(m->source);
+    return model_new(&m->config, source, m->source == m->target ? source : copy_vocabulary(m->target));
+}
+
+/* All but the last part of the path: no place on this machine goes into the files. */
+static const char *base_of(char *path)
+{
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/')
+        path[--n] = 0;
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] ? slash + 1 : path;
+}
+
+static void make_folder(const char *out)
+{
+    if (mkdir(out, 0777) && errno != EEXIST)
+        die("\"%s\": %s", out, strerror(errno));
+}
+
+static heed_inspection *look(const model *m, const inspect_data *d, evaluation *e, const char *name)
+{
+    static const char *phenomena[TOY_PHENOMENA];
+    model *untrained = untrained_of(m);
+    for (int i = 0; i < TOY_PHENOMENA; i++)
+        phenomena[i] = toy_phenomenon_name((toy_phenomenon)i);
+    heed_inspection *x = heed_inspect((heed_inspect_desc){ .net = &m->net,
+                                                           .untrained = &untrained->net,
+                                                           .eos = HEED_EOS,
+                                                           .name = name,
+                                                           .step = m->at.step,
+                                                           .seed = m->config.seed,
+                                                           .shown = d->sentences,
+                                                           .shown_count = d->shown,
+                                                           .measured = d->sentences + d->shown,
+                                                           .measured_count = d->count - d->shown,
+                                                           .kinds = d->kinds,
+                                                           .classes = inspect_classes,
+                                                           .phenomena = phenomena,
+                                                           .kinds_count = d->kinds_count,
+                                                           .classes_count = inspect_classes_count,
+                                                           .phenomena_count = d->decisions_count ? TOY_PHENOMENA : 0,
+                                                           .claims = (const int16_t(*)[2])d->claims,
+                                                           .claims_count = d->decisions_count ? d->claims_count : 0,
+                                                           .evaluate = evaluate,
+                                                           .context = e,
+                                                           .decisions = d->decisions,
+                                                           .decisions_count = d->decisions_count,
+                                                           .steps = e->steps,
+                                                           .steps_count = e->snapshots_count,
+                                                           .at_step = at_step,
+                                                           .threads = e->threads });
+    model_free(untrained);
+    if (!x)
+        die("%s", heed_error());
+    return x;
+}
+
+void inspect_into(const model *m, inspect_data *d, const char *run, const char *out, int threads)
+{
+    char *name = strdup(run);
+    if (!name)
+        die("out of memory");
+    inspect_claims(d);
+    evaluation e = evaluation_of(m, d, threads);
+    find_snapshots(&e, run);
+    heed_inspection *x = look(m, d, &e, base_of(name));
+    make_folder(out);
+    if (isatty(STDERR_FILENO))
+        fputs("\r          \r", stderr);
+    if (!heed_inspection_write(x, out))
+        die("%s", heed_error());
+    char *page = folder_path(out, "heads.html");
+    printf("%s\n%s/%s\n", heed_inspection_summary(x), out, access(page, F_OK) ? "inspect.json" : "heads.html");
+    free(page);
+    heed_inspection_free(x);
+    evaluation_free(&e);
+    free(name);
+}
+
+static void add_texts(inspect_data *d, const model *m, char **texts, int count)
+{
+    for (int i = 0; i < count; i++) {
+        char id[32];
+        snprintf(id, sizeof id, "text-%d", i);
+        inspect_add_pair(d, m, id, "text", texts[i], NULL, false);
+    }
+}
+
+/* The first of a file's pairs are shown; of all, every second is measured, the others are to fit on. */
+static void add_file(inspect_data *d, const model *m, const heed_corpus *corpus, int64_t most)
+{
+    for (int64_t i = 0; i < corpus->count && i < most; i++) {
+        char id[32];
+        snprintf(id, sizeof id, "data-%lld", (long long)i);
+        inspect_add_pair(d, m, id, "data", corpus->pairs[i].source, corpus->pairs[i].target, i % 2);
+    }
+}
+
+int cmd_inspect(int argc, char **argv)
+{
+    const char *path = "heed-run", *file = NULL, *out = "heed-inspect", *split_name = "dev";
+    toy_split split = TOY_DEV;
+    bool toy = false;
+    int64_t threads = 0, n = 300, shown = 24;
+    option rows[] = {
+        { "model", OPTION_TEXT, &path, "M", "a model file, or the folder of a run", 0, 0, 0 },
+        { "toy", OPTION_FLAG, &toy, NULL, "measure on the toy language, against its gold", 0, 0, 0 },
+        { "split", OPTION_TEXT, &split_name, "NAME", "its split to measure on, with --toy; dev: what training left", 0,
+          0, 0 },
+        { "data", OPTION_TEXT, &file, "FILE", "measure on these pairs (TSV)", 0, 0, 0 },
+        { "out", OPTION_TEXT, &out, "DIR", "folder of the files written", 0, 0, 0 },
+        { "n", OPTION_INTEGER, &n, "N", "sentences measured, and as many more fitted on", 1, 100000, 0 },
+        { "shown", OPTION_INTEGER, &shown, "N", "sentences shown, but for TEXT", 0, 1000, 0 },
+        { "threads", OPTION_INTEGER, &threads, "N", "0: all cores; any number gives the same bits", 0, 256, 0 },
+        { .name = NULL },
+    };
+    command_line line = { "inspect", "[TEXT ...]",
+                          "Looks into every attention head: where it looks, how that differs from chance and\n"
+                          "from the untrained model, and what breaks without it. Writes DIR/heads.html,\n"
+                          "inspect.json, attn/*.npy, attn.safetensors, align.txt and pictures, and prints the\n"
+                          "answer in a sentence. TEXTs are translated and shown too.",
+                          rows };
+    int operands;
+    options_result parsed = options_parse(&line, argc, argv, &operands);
+    if (parsed != OPTIONS_RUN)
+        return parsed == OPTIONS_HELP ? (output_check(), 0) : EXIT_USAGE;
+    if (toy && file)
+        die_usage("inspect: --toy and --data cannot both be given");
+    if (!toy && option_given(&line, "split"))
+        die_usage("inspect: --split is for --toy");
+    if (!toy_split_named(split_name, &split))
+        die_usage("inspect: the toy language has no split \"%s\"; translate_toy corpus --help lists them", split_name);
+    if (!toy && !file && operands == 0)
+        die_usage("inspect: give --toy, --data FILE or sentences to look at");
+    model *m = model_load(path, false);
+    heed_corpus *corpus = file ? data_read(file, false) : NULL;
+    inspect_data d = { .showing = true };
+    if (toy)
+        inspect_add_toy(&d, m, TOY_PROBE, 0, shown, false);
+    if (corpus)
+        add_file(&d, m, corpus, shown);
+    add_texts(&d, m, argv + 1, operands);
+    d.shown = d.count;
+    d.showing = false;
+    if (toy) {
+        inspect_add_toy(&d, m, TOY_DEV, VALIDATED, n, true);
+        inspect_add_toy(&d, m, split, split == TOY_DEV ? VALIDATED + n : 0, n, false);
+    } else if (corpus) {
+        add_file(&d, m, corpus, 2 * n);
+    } else {
+        add_texts(&d, m, argv + 1, operands);
+    }
+    if (d.count == 0)
+        die("inspect: there is no sentence to look at");
+    inspect_into(m, &d, path, out, (int)threads);
+    output_check();
+    inspect_data_free(&d);
+    heed_corpus_free(corpus);
+    model_free(m);
+    return 0;
+}
+
+/* ---- ablate ------------------------------------------------------------------------------------------------------ */
+
+enum { MOST_HEADS = 256 };
+
+static int read_heads(const model *m, const char *names, heed_head *heads)
+{
+    char *copy = strdup(names), *rest;
+    int n = 0;
+    if (!copy)
+        die("out of memory");
+    for (char *name = strtok_r(copy, ",", &rest); name; name = strtok_r(NULL, ",", &rest)) {
+        if (n == MOST_HEADS)
+            die_usage("ablate: at most %d heads", MOST_HEADS);
+        if (!heed_head_named(&m->net, name, &heads[n++]))
+            die_usage("ablate: %s", heed_error());
+    }
+    free(copy);
+    return n;
+}
+
+/* The sentence's translation, and the loss of `of` (NULL: of that translation). */
+static char *translate_one(const model *m, const char *text, const int32_t **of, int64_t *length, double *loss)
+{
+    static int32_t src[1024], tgt[2100], kept[2100];
+    int32_t out_length;
+    int64_t n = heed_vocab_encode(m->source, text, src, 1000, NULL);
+    if (n < 1)
+        die("ablate: %s", n ? heed_error() : "the sentence is empty");
+    heed_tape *tape = heed_tape_new((heed_tape_desc){ .eval = true, .no_grad = true, .threads = 1 });
+    src[n] = HEED_EOS;
+    heed_decode_desc desc = { .bos = HEED_BOS, .eos = HEED_EOS, .max_length = 2 * n + 10 };
+    if (!tape || !heed_decode_greedy(&m->net, tape, src, NULL, 1, n + 1, desc, tgt, &out_length))
+        die("%s", heed_error());
+    char *translation = heed_vocab_decode(m->target, tgt, out_length);
+    if (!*of) {
+        memcpy(kept, tgt, sizeof kept);
+        *of = kept;
+        *length = out_length;
+    }
+    heed_dataset *one = heed_dataset_new();
+    if (!translation || !one || !heed_dataset_add(one, src, n, *of, *length))
+        die("%s", heed_error());
+    score_targets(m, one, 1, loss);
+    *loss = -*loss / (double)(*length + 1);
+    heed_dataset_free(one);
+    heed_tape_free(tape);
+    return translation;
+}
+
+int cmd_ablate(int argc, char **argv)
+{
+    const char *path = "heed-run", *names = NULL, *how_name = "zero";
+    static const char *const ways[] = { "zero", "uniform", NULL };
+    option rows[] = {
+        { "model", OPTION_TEXT, &path, "M", "a model file, or the folder of a run", 0, 0, 0 },
+        { "heads", OPTION_TEXT, &names, "LIST", "heads to switch off, such as enc.0.1,cross.1.3", 0, 0, 0 },
+        { "how", OPTION_TEXT, &how_name, "WAY", "zero: silent; uniform: equal weights", 0, 0, 0 },
+        { .name = NULL },
+    };
+    command_line line = { "ablate", "TEXT ...",
+                          "Translates each TEXT with all heads, then without some, and says what that costs:\n"
+                          "the loss, in nats a token, of the first translation.",
+                          rows };
+    int operands;
+    options_result parsed = options_parse(&line, argc, argv, &operands);
+    if (parsed != OPTIONS_RUN)
+        return parsed == OPTIONS_HELP ? (output_check(), 0) : EXIT_USAGE;
+    if (!names || operands == 0)
+        die_usage("ablate: give --heads and sentences, in quotes");
+    if (!option_choice(how_name, ways))
+        die_usage("ablate: --how is zero or uniform, not \"%s\"", how_name);
+    model *m = model_load(path, false);
+    heed_head heads[MOST_HEADS];
+    int n = read_heads(m, names, heads);
+    heed_ablation how = how_name[0] == 'z' ? HEED_ABLATE_ZERO : HEED_ABLATE_UNIFORM;
+    for (int i = 1; i <= operands; i++) {
+        const int32_t *of = NULL;
+        int64_t length;
+        double with, without;
+        char *before = translate_one(m, argv[i], &of, &length, &with);
+        heed_ablated *off = heed_ablate(&m->net, heads, n, how, NULL);
+        if (!off)
+            die("%s", heed_error());
+        char *after = translate_one(m, argv[i], &of, &length, &without);
+        heed_ablate_undo(off);
+        printf("%s%s\n", i > 1 ? "\n" : "", argv[i]);
+        printf("with all heads   %s\n", before);
+        printf("without          %s%s\n", after, strcmp(before, after) == 0 ? "   (the same)" : "");
+        printf("loss             %.4f, %.4f without\n", with, without);
+        heed_text_free(before);
+        heed_text_free(after);
+    }
+    output_check();
+    model_free(m);
+    return 0;
+}

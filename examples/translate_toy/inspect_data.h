@@ -1,0 +1,40 @@
+/* Sentences as an inspection takes them: ids, words, flags and classes, and of the toy language its gold. */
+#ifndef INSPECT_DATA_H
+#define INSPECT_DATA_H
+
+#include "data.h"
+#include "model.h"
+
+/* Sentences in one list: those shown first, then those measured. */
+typedef struct {
+    heed_sentence *sentences;
+    int64_t count, room;
+    int64_t shown;            /* how many of them are */
+    bool showing;             /* those added now are shown, so they are translated too */
+    heed_decision *decisions; /* of the measured ones that are not to fit on */
+    toy_decision *toy;        /* likewise, in the same order */
+    int64_t decisions_count, decisions_room;
+    const char *kinds[64];
+    int kinds_count;
+    int16_t (*claims)[2];
+    int claims_count;
+} inspect_data;
+
+/* Word classes of the toy language; NULL: of no class. */
+extern const char *const inspect_classes[];
+extern const int inspect_classes_count;
+int16_t inspect_class(const char *word, bool french); /* -1: none */
+
+void inspect_data_free(inspect_data *d);
+/* Sentences [from, from + n) of a split; fit: not to measure but to fit templates on. */
+void inspect_add_toy(inspect_data *d, const model *m, toy_split split, int64_t from, int64_t n, bool fit);
+/* A pair; target NULL: what the model says. False, said, if it is empty or too long. */
+bool inspect_add_pair(inspect_data *d, const model *m, const char *id, const char *set, const char *source,
+                      const char *target, bool fit);
+/* What is known of every kind of arc: the phenomenon that should suffer without a head of it. */
+void inspect_claims(inspect_data *d);
+/* Inspects the model of a run's folder, writes what it found into the folder `out`, and prints the answer
+ * (cmd_inspect.c). */
+void inspect_into(const model *m, inspect_data *d, const char *run, const char *out, int threads);
+
+#endif
