@@ -142,6 +142,10 @@ static void deep_wide_and_far(void **state)
         check_exact(24, 40, 1024, form, 0);  /* a page apart */
         check_exact(24, 40, 1024, form, 1024);
     }
+    for (int rows = 11; rows < 40; rows++) { /* few rows times many columns, which are turned round */
+        check_exact(rows, 4 * rows + view_below(40), rows + view_below(90), 2, view_below(3));
+        check_exact(rows, 200 + view_below(40), 500 + view_below(40), 2, view_below(3));
+    }
     check_no_error();
 }
 
@@ -168,9 +172,10 @@ static void any_number_of_threads(void **state)
     (void)state;
     static const int64_t sizes[][4] = { /* batch, M, N, K: rows cut, columns cut, items cut, and not cut */
                                         { 1, 1200, 70, 90 }, { 1, 200, 1000, 600 }, { 1, 1, 5000, 120 },
-                                        { 40, 33, 35, 70 },  { 3, 300, 300, 130 },  { 1, 30, 30, 30 }
+                                        { 40, 33, 35, 70 },  { 3, 300, 300, 130 },  { 1, 30, 30, 30 },
+                                        { 1, 30, 5000, 130 }
     };
-    for (int i = 0; i < 12 * WAYS; i++) {
+    for (int i = 0; i < 14 * WAYS; i++) {
         const int64_t *s = sizes[i / (2 * WAYS)];
         heed_tensor a = normal(HEED_SHAPE(s[0], s[1], s[3]), 1), b = normal(HEED_SHAPE(s[0], s[3], s[2]), 2);
         if (i % (2 * WAYS) >= WAYS)

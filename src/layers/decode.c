@@ -163,14 +163,26 @@ static heed_ids *feed(const search *s, int64_t from, int64_t to)
     return ids;
 }
 
-/* logits [vocab]; the lowest id of equals. -1 if the best is not finite. */
+/* logits [vocab]; the lowest id of equals. -1 if the best is not finite, or the first not a number. */
 static int32_t best_token(const heed_real *logits, int64_t vocab)
 {
-    int64_t best = 0;
-    for (int64_t i = 1; i < vocab; i++)
-        if (logits[i] > logits[best])
-            best = i;
-    return isfinite(logits[best]) ? (int32_t)best : -1;
+    enum { SIDE = 32 }; /* maxima side by side, for the compiler to put into vectors */
+    heed_real tops[SIDE], top = logits[0];
+    int64_t i = 0, best = 0;
+    for (int j = 0; j < SIDE; j++)
+        tops[j] = top;
+    for (; i + SIDE <= vocab; i += SIDE)
+        for (int j = 0; j < SIDE; j++)
+            tops[j] = logits[i + j] > tops[j] ? logits[i + j] : tops[j];
+    for (int j = 0; j < SIDE; j++)
+        top = tops[j] > top ? tops[j] : top;
+    for (; i < vocab; i++)
+        top = logits[i] > top ? logits[i] : top;
+    if (!isfinite(top))
+        return -1;
+    while (logits[best] != top)
+        best++;
+    return (int32_t)best;
 }
 
 /* Takes the token after place t from logits [rows, T, vocab], whose last row of each sentence predicts it. */

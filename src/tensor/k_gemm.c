@@ -51,7 +51,8 @@ static gemm_axis swap_operands(gemm_axis x)
 
 gemm_product gemm_transposed(const gemm_product *p)
 {
-    gemm_product t = { .a = p->b, .b = p->a, .c = p->c, .beta = p->beta, .by = p->by, .n_batch = p->n_batch };
+    gemm_product t = *p;
+    t.a = p->b, t.b = p->a, t.bias_of_rows = !p->bias_of_rows;
     t.m = swap_operands(p->n);
     t.n = swap_operands(p->m);
     t.k = swap_operands(p->k);
@@ -96,7 +97,7 @@ static gemm_product part_of(const job *j, int64_t part)
     gemm_axis *x = axis_of(&p, j->axis);
     int64_t from = part * j->each;
     p.a += from * x->a, p.b += from * x->b, p.c += from * x->c;
-    if (p.bias && x == &p.n)
+    if (p.bias && x == (p.bias_of_rows ? &p.m : &p.n))
         p.bias += from;
     x->size = x->size - from < j->each ? x->size - from : j->each;
     return p;
@@ -124,7 +125,11 @@ static const gemm_way *choose_way(gemm_product *p)
     if (p->by == HEED_GEMM_AUTO) {
         if (!p->bias && p->m.c == 1 && (p->n.c != 1 || p->n.size == 1)) /* so that c has rows */
             *p = gemm_transposed(p);
-        return k_few_fits(p) ? &k_few : &k_tile;
+        if (k_few_fits(p))
+            return &k_few;
+        if (k_tile_turned(p))
+            *p = gemm_transposed(p);
+        return &k_tile;
     }
 #endif
     (void)p;

@@ -9,10 +9,11 @@ typedef struct {
     int64_t size, a, b, c;
 } gemm_axis;
 
-/* c [m, n] = a [m, k] b [k, n] + beta c (+ bias [n] on every row), for every item of the batch. */
+/* c [m, n] = a [m, k] b [k, n] + beta c (+ bias [n] on every row, or [m] on every column), for every item of the batch. */
 typedef struct {
     heed_real *a, *b, *c;  /* a and b are only read */
     const heed_real *bias; /* NULL: none */
+    bool bias_of_rows;     /* [m] */
     heed_real beta;
     heed_gemm by;
     gemm_axis m, n, k, batch[HEED_MAX_RANK];
@@ -21,7 +22,7 @@ typedef struct {
 
 /* Steps to the next batch item; false after the last, and then the product is at its first item again. */
 bool gemm_next_item(gemm_product *p, int64_t index[HEED_MAX_RANK]);
-/* The same product as c' = b' a', with ' for transposed. There is no bias. */
+/* The same product as c' = b' a', with ' for transposed. */
 gemm_product gemm_transposed(const gemm_product *p);
 
 /* A way to run a product, all items of its batch. Scratch is 64-byte aligned; its size is in lines of GEMM_LINE numbers,
@@ -43,6 +44,7 @@ extern const gemm_way k_split; /* k_split.c; not in the double build */
 extern const gemm_way k_tile; /* k_tile.c */
 extern const gemm_way k_few;  /* k_few.c */
 bool k_few_fits(const gemm_product *p);
+bool k_tile_turned(const gemm_product *p); /* is it faster transposed? */
 #endif
 #endif
 #ifndef K_TILE

@@ -32,6 +32,7 @@ typedef struct {
     const float *a, *b, *bias; /* b [k][width]; bias [width] or NULL */
     int64_t c_row, a_row, a_k, k;
     float beta;
+    uintptr_t soon; /* where the next strip is: it is called into the cache meanwhile */
 } tile;
 
 /* The constants come from the caller below: the loops unroll, and the sums are registers. */
@@ -43,7 +44,10 @@ static inline __attribute__((always_inline)) void sum_tile(const tile *t, int ro
     for (int s = 0; s < rows * vectors; s++)
         sums[s] = (lanes){ 0 };
     const float *a[] = { t->a, t->a + STEP * a_row, t->a + 2 * STEP * a_row }, *b = t->b; /* few pointers: no spills */
-    for (int64_t k = 0; k < t->k; k++, b += vectors * LANES) {
+    uintptr_t soon = t->soon;
+    uintptr_t each = (uintptr_t)(a_k == 1 ? LANES : a_k) * sizeof(float);
+    for (int64_t k = 0; k < t->k; k++, b += vectors * LANES, soon += each) {
+        __builtin_prefetch((const void *)soon);
         UNROLL
         for (int s = 0; s < rows * vectors; s++) {
             int row = s / vectors;
@@ -225,7 +229,7 @@ static int64_t lines(const gemm_product *p)
 }
 
 /* A tile whose rows or columns are not all in c, or whose columns in c are apart. */
-static void run_edge(tile t, int64_t width, gemm_axis m, gemm_axis n)
+static void run_edge(tile t, int64_t width, gemm_axis m, gemm_axis n, bool bias_of_rows)
 {
     _Alignas(64) float sums[ROWS * WIDTH];
     float *c = t.c, beta = t.beta;
@@ -236,12 +240,41 @@ static void run_edge(tile t, int64_t width, gemm_axis m, gemm_axis n)
         for (int64_t j = 0; j < n.size; j++) {
             float *to = c + i * m.c + j * n.c, sum = sums[i * width + j];
             sum = beta != 0 ? sum + beta * *to : sum;
-            *to = bias ? sum + bias[j] : sum;
+            *to = bias ? sum + bias[bias_of_rows ? i : j] : sum;
         }
 }
 
+/* A tile of all ROWS whose columns are rows in c. */
+static void run_turned(tile t, int64_t width, gemm_axis n, bool bias_of_rows)
+{
+    _Alignas(64) float sums[ROWS * WIDTH], turned[WIDTH * LANES], bias[LANES] = { 0 };
+    tile here = t;
+    here.c = sums, here.c_row = width, here.beta = 0, here.bias = NULL;
+    run_tile(&here, ROWS, width);
+    for (int64_t j = 0; j < width; j += LANES)
+        transpose(turned + j * LANES, LANES, sums + j, width, ROWS);
+    if (bias_of_rows)
+        memcpy(bias, t.bias, ROWS * sizeof *bias);
+    for (int64_t j = 0; j < n.size; j++) {
+        lanes column = *(const lanes *)(turned + j * LANES);
+        float *c = t.c + j * n.c;
+        if (t.beta != 0)
+            for (int i = 0; i < ROWS; i++)
+                column[i] += t.beta * c[i];
+        if (t.bias)
+            column += bias_of_rows ? *(const lanes *)bias : (lanes){ 0 } + t.bias[j];
+        memcpy(c, &column, ROWS * sizeof *c);
+    }
+}
+
+/* Products with few rows that would have to turn a large b round to pack it: they turn the small a, and c. */
+bool k_tile_turned(const gemm_product *p)
+{
+    return p->k.b == 1 && p->n.b != 1 && p->n.c == 1 && 4 * p->m.size <= p->n.size && p->m.size <= p->k.size;
+}
+
 /* The rows of one strip against all panels of a block. */
-static void run_strip(tile t, const float *panels, gemm_axis m, gemm_axis n)
+static void run_strip(tile t, const float *panels, gemm_axis m, gemm_axis n, bool bias_of_rows)
 {
     float *c = t.c;
     const float *bias = t.bias;
@@ -250,11 +283,14 @@ static void run_strip(tile t, const float *panels, gemm_axis m, gemm_axis n)
         gemm_axis here = n;
         int64_t left = n.size - from, width = panel_width(left);
         here.size = least(left, width);
-        t.b = panels + from * t.k, t.c = c + from * n.c, t.bias = bias ? bias + from : NULL;
-        if (m.size % STEP == 0 && here.size == width && n.c == 1)
+        t.soon = from == 0 ? (uintptr_t)(t.a + (t.a_k == 1 ? m.size * t.a_row : m.size)) : (uintptr_t)t.a;
+        t.b = panels + from * t.k, t.c = c + from * n.c, t.bias = bias && !bias_of_rows ? bias + from : bias;
+        if (m.size % STEP == 0 && here.size == width && n.c == 1 && !(bias && bias_of_rows))
             run_tile(&t, m.size, width);
+        else if (m.size == ROWS && m.c == 1)
+            run_turned(t, width, here, bias && bias_of_rows);
         else
-            run_edge(t, width, m, here);
+            run_edge(t, width, m, here, bias_of_rows);
     }
 }
 
@@ -269,13 +305,13 @@ static void run_item(const gemm_product *p, heed_real *scratch)
         bool last = k0 + k.size == p->k.size;
         for (int64_t n0 = 0; n0 < p->n.size; n0 += columns) {
             n.size = least(p->n.size - n0, columns);
-            t.bias = p->bias && last ? p->bias + n0 : NULL;
             pack_panels(panels, p->b + k0 * k.b + n0 * n.b, k, n);
             for (int64_t m0 = 0; m0 < p->m.size; m0 += ROWS) {
                 m.size = least(p->m.size - m0, ROWS);
                 place_strip(&t, strip, p->a + m0 * m.a + k0 * k.a, m, k);
                 t.c = p->c + m0 * m.c + n0 * n.c;
-                run_strip(t, panels, m, n);
+                t.bias = p->bias && last ? p->bias + (p->bias_of_rows ? m0 : n0) : NULL;
+                run_strip(t, panels, m, n, p->bias_of_rows);
             }
         }
     }
