@@ -100,6 +100,14 @@ expect 1 'its configuration says [226, 96]' "$toy" translate --model changed.saf
 sed 's/\\"cosine\\"/\\"linear\\"/' model/model.safetensors >changed.safetensors
 expect 1 '"schedule" is missing or out of range' "$toy" translate --model changed.safetensors hello
 
+# An option that is younger than a file has its default there; any other must be in it.
+without() { perl -pe "s/(\\\\\"$1\\\\\":[0-9.]+,)/\" \" x length \$1/e" model/model.safetensors >changed.safetensors; }
+without bpe-dropout
+check 'an option is gone' bash -c '! cmp -s model/model.safetensors changed.safetensors'
+expect 0 '' "$toy" translate --model changed.safetensors hello
+without warmup
+expect 1 '"warmup" is missing or out of range' "$toy" translate --model changed.safetensors hello
+
 # The tensor self_attn.in_proj_weight is [48, 16]: a file that says [24, 32] has as many bytes.
 sed 's/\(in_proj_weight":{"dtype":"F32","shape":\)\[48,16\]/\1[24,32]/' model/model.safetensors >changed.safetensors
 expect 1 'in_proj_weight": its configuration says [48, 16], found [24, 32]' "$toy" translate --model changed.safetensors hello

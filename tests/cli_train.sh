@@ -69,6 +69,17 @@ expect 0 '	' "$toy" translate --model pieces --score 'my weathered house	mein ve
 expect 0 '' "$toy" train --train eight.tsv --valid two.tsv --resume --out pieces --steps 151
 expect 0 'enc.0.0' "$toy" heads --model pieces 'my weathered house'
 
+# Cut anew in each epoch: another model, and the same when resumed in the middle of a later epoch.
+dropped=("$toy" train --data pairs.tsv "${tiny[@]:0:8}" --batch 64 --valid-every 10 --steps 30 --bpe 40 --bpe-dropout 0.3)
+expect 0 '' "${dropped[@]}" --out dropped
+expect 0 '' "${dropped[@]}" --out dropped2 --stop-after 17
+expect 0 '' "${dropped[@]}" --out dropped2 --resume --threads 3
+check 'subwords dropped: resumed to the same bits' cmp dropped/model.safetensors dropped2/model.safetensors
+expect 0 '' "${dropped[@]:0:${#dropped[@]}-2}" --out undropped
+check 'each epoch has a validation of its own subwords' bash -c '! cmp -s <(sed -n 1p dropped/log.jsonl) <(sed -n 1p undropped/log.jsonl)'
+expect 2 '--bpe-dropout is for --bpe' "${train[@]}" --bpe-dropout 0.1 --out refused
+expect 1 'no training pair is left' "${train[@]}" --max-words 1 --out empty
+
 # ---- --patience --------------------------------------------------------------------------------------------------------
 expect 0 'no new best since step' "${train[@]}" --steps 100000 --lr 3 --clip 0 --patience 3 --out impatient
 stop=$(sed -n 's/.*stopped after step \([0-9]*\): no new best since step \([0-9]*\).*/\1-\2/p' out)

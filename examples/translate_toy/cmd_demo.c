@@ -20,7 +20,7 @@ static void show_held_out(const model *m, const training *run, int threads)
 {
     int64_t left_out;
     heed_corpus *held = data_toy(TOY_SEED, TOY_DEV, VALID, SCORED);
-    heed_dataset *data = data_encode(held, m->source, m->target, 0, &left_out);
+    heed_dataset *data = data_encode(held, m->source, m->target, 0, NULL, &left_out);
     char **translations = score_translate(m, data, (search_options){ 0 }, threads, NULL);
     printf("\nSentences it has never seen:\n\n");
     for (int64_t i = 0; i < held->count; i++) {

@@ -130,7 +130,7 @@ int cmd_evaluate(int argc, char **argv)
     model *m = model_load(path, false);
     heed_corpus *corpus = file ? data_read(file, strict) : data_toy(TOY_SEED, split, 0, n);
     result r = { .exact = 0 };
-    heed_dataset *data = data_encode(corpus, m->source, m->target, 0, &left_out);
+    heed_dataset *data = data_encode(corpus, m->source, m->target, 0, NULL, &left_out);
     if (!heed_dataset_count(data))
         die("no sentence pair to evaluate");
     if (logits)

@@ -64,6 +64,8 @@ int configuration_options(configuration *c, option *rows)
         { "min-count", OPTION_INTEGER, &c->min_count, "N", "rarer words are <unk>", 1, 1e9, 0 },
         { "bpe", OPTION_INTEGER, &c->bpe, "N", "subword merges to learn, joint with --share-embeddings; 0: whole words",
           0, 1e6, 0 },
+        { "bpe-dropout", OPTION_NUMBER, &c->bpe_dropout, "P", "merges passed over in training, anew in each epoch", 0,
+          0.99, OPTION_ADDED },
         { "spaced", OPTION_FLAG, &c->spaced, NULL, "words are what stands between spaces: text tokenised already", 0, 0,
           0 },
         { "lower", OPTION_FLAG, &c->lower, NULL, "lower-case the text", 0, 0, 0 },
@@ -96,6 +98,8 @@ void configuration_check(const configuration *c)
     check_choice("metric", c->metric, metrics, "loss or bleu");
     if (c->d_model % c->heads)
         die_usage("--d-model %lld is not a multiple of --heads %lld", (long long)c->d_model, (long long)c->heads);
+    if (c->bpe_dropout > 0 && !c->bpe)
+        die_usage("--bpe-dropout is for --bpe");
     if (!c->batch && !c->max_tokens)
         die_usage("--batch and --max-tokens cannot both be 0: one of them says how large a batch is");
 }
@@ -115,13 +119,18 @@ bool configuration_from_json(configuration *c, const char *json, const char **wr
 {
     json_t *object = json ? json_loads(json, JSON_REJECT_DUPLICATES, NULL) : NULL;
     option rows[CONFIGURATION_ROWS];
+    *c = configuration_defaults();
     int n = configuration_options(c, rows);
-    bool fine = json_is_object(object) && json_object_size(object) == (size_t)n;
+    size_t known = 0;
+    bool fine = json_is_object(object);
     *wrong = NULL;
     for (int i = 0; fine && i < n; i++) {
-        fine = option_from_json(&rows[i], json_object_get(object, rows[i].name));
+        const json_t *value = json_object_get(object, rows[i].name);
+        known += value != NULL;
+        fine = value ? option_from_json(&rows[i], value) : (rows[i].marks & OPTION_ADDED) != 0;
         *wrong = fine ? NULL : rows[i].name;
     }
+    fine = fine && json_object_size(object) == known;
     const char *schedule = fine ? option_choice(c->schedule, schedules) : NULL;
     const char *metric = fine ? option_choice(c->metric, metrics) : NULL;
     if (fine && !(schedule && metric)) {

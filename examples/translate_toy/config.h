@@ -14,19 +14,20 @@ typedef struct {
     const char *schedule; /* "cosine", "inverse-sqrt" or "constant" */
     const char *metric;   /* "loss" or "bleu" */
     int64_t max_words, min_count, bpe;
+    double bpe_dropout;
     bool spaced, lower;
     int64_t seed;
     int64_t valid_every, patience, average;
 } configuration;
 
-enum { CONFIGURATION_ROWS = 29 };
+enum { CONFIGURATION_ROWS = 30 };
 configuration configuration_defaults(void);
 /* Rows that point into c; returns how many (CONFIGURATION_ROWS). */
 int configuration_options(configuration *c, option *rows);
 void configuration_check(const configuration *c); /* dies (usage) on what no single range can say */
 /* One line of JSON, to be freed. */
 char *configuration_to_json(const configuration *c);
-/* Every key must be there, and no other. False: *wrong says which one is missing or out of range, NULL if the text is no
+/* Every key must be there, but for options that were added later, and no other. False: *wrong says which one is missing or out of range, NULL if the text is no
  * configuration at all. */
 bool configuration_from_json(configuration *c, const char *json, const char **wrong);
 

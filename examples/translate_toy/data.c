@@ -105,7 +105,7 @@ void data_vocabularies(const heed_corpus *corpus, const configuration *config, h
 }
 
 heed_dataset *data_encode(const heed_corpus *corpus, const heed_vocab *source, const heed_vocab *target,
-                          int64_t max_words, int64_t *left_out)
+                          int64_t max_words, const heed_bpe_dropout *dropout, int64_t *left_out)
 {
     enum { ROOM = 1 << 20 };
     int32_t *ids = malloc(2 * ROOM * sizeof *ids);
@@ -114,8 +114,14 @@ heed_dataset *data_encode(const heed_corpus *corpus, const heed_vocab *source, c
     if (!ids || !data)
         die("out of memory");
     for (int64_t i = 0; i < corpus->count; i++) {
-        int64_t n = heed_vocab_encode(source, corpus->pairs[i].source, ids, ROOM, NULL);
-        int64_t m = heed_vocab_encode(target, corpus->pairs[i].target, ids + ROOM, ROOM, NULL);
+        heed_bpe_dropout here[2] = { 0 };
+        for (int v = 0; dropout && v < 2; v++) {
+            here[v] = *dropout;
+            here[v].rng.row = (uint32_t)(2 * i + v);
+        }
+        int64_t n = heed_vocab_encode_with(source, corpus->pairs[i].source, dropout ? &here[0] : NULL, ids, ROOM, NULL);
+        int64_t m =
+            heed_vocab_encode_with(target, corpus->pairs[i].target, dropout ? &here[1] : NULL, ids + ROOM, ROOM, NULL);
         if (n < 0 || m < 0)
             die("%s", heed_error());
         if (max_words && (n > max_words || m > max_words))

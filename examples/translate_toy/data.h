@@ -16,8 +16,9 @@ uint64_t data_fingerprint(const heed_corpus *corpus);
 /* The vocabularies of both sides, or one of both for each (--share-embeddings), as the configuration asks. */
 void data_vocabularies(const heed_corpus *corpus, const configuration *config, heed_vocab **source,
                        heed_vocab **target);
-/* Ids. Pairs with more than max_words words on a side (0: no limit) are left out; *left_out says how many. */
+/* Ids. Pairs with more than max_words words on a side (0: no limit) are left out; *left_out says how many. dropout: of
+ * subwords, or NULL; the rows of its generator are the lines. */
 heed_dataset *data_encode(const heed_corpus *corpus, const heed_vocab *source, const heed_vocab *target,
-                          int64_t max_words, int64_t *left_out);
+                          int64_t max_words, const heed_bpe_dropout *dropout, int64_t *left_out);
 
 #endif

@@ -128,6 +128,30 @@ static double add_batch(loop *l, int64_t tokens)
     return loss;
 }
 
+/* The batches of the running epoch, of pairs cut anew if subwords are dropped. Returns how many pairs are left out. */
+static int64_t encode_epoch(loop *l)
+{
+    const configuration *c = &l->m->config;
+    int64_t left_out = 0;
+    if (!l->train || c->bpe_dropout > 0) {
+        heed_bpe_dropout dropout = { .p = c->bpe_dropout,
+                                     .rng = { .seed = (uint64_t)c->seed,
+                                              .stream = heed_rng_stream("bpe dropout"),
+                                              .step = (uint32_t)l->m->at.epoch } };
+        heed_batches_free(l->batches);
+        heed_dataset_free(l->train);
+        l->train = data_encode(l->run->train, l->m->source, l->m->target, c->max_words,
+                               c->bpe_dropout > 0 ? &dropout : NULL, &left_out);
+        l->batches = heed_batches_new(
+            l->train, (heed_batches_desc){ .rows = c->batch, .side_tokens = c->max_tokens, .seed = (uint64_t)c->seed });
+    }
+    if (!l->batches || !heed_batches_epoch(l->batches, l->m->at.epoch))
+        die("%s", heed_error());
+    if (!heed_batches_count(l->batches))
+        die("no training pair is left to work with");
+    return left_out;
+}
+
 /* One step on the next batches, fewer at the end of an epoch; the place in the data moves on. */
 static double train_step(loop *l)
 {
@@ -135,8 +159,7 @@ static double train_step(loop *l)
     while (m->at.batch >= heed_batches_count(l->batches)) { /* an epoch is over */
         m->at.epoch++;
         m->at.batch = 0;
-        if (!heed_batches_epoch(l->batches, m->at.epoch))
-            die("%s", heed_error());
+        encode_epoch(l);
     }
     int64_t left = heed_batches_count(l->batches) - m->at.batch;
     int64_t batches = m->config.accumulate < left ? m->config.accumulate : left, tokens = count_tokens(l, batches);
@@ -285,24 +308,21 @@ static loop loop_open(model *m, const training *run)
 {
     int64_t train_left = 0, valid_left = 0;
     loop l = { .m = m, .run = run };
-    l.train = data_encode(run->train, m->source, m->target, m->config.max_words, &train_left);
-    l.valid = data_encode(run->valid, m->source, m->target, m->config.max_words, &valid_left);
+    train_left = encode_epoch(&l);
+    l.valid = data_encode(run->valid, m->source, m->target, m->config.max_words, NULL, &valid_left);
     if (train_left + valid_left)
         warn("%lld training and %lld validation pairs have more than %lld words on a side (--max-words) and are left "
              "out",
              (long long)train_left, (long long)valid_left, (long long)m->config.max_words);
-    if (!heed_dataset_count(l.train) || !heed_dataset_count(l.valid))
-        die("no %s pair is left to work with", heed_dataset_count(l.train) ? "validation" : "training");
-    l.batches = heed_batches_new(l.train, (heed_batches_desc){ .rows = m->config.batch,
-                                                               .side_tokens = m->config.max_tokens,
-                                                               .seed = (uint64_t)m->config.seed });
+    if (!heed_dataset_count(l.valid))
+        die("no validation pair is left to work with");
     if (strcmp(m->config.metric, "bleu") == 0)
-        l.translated = data_encode(run->valid, m->source, m->target, 0, &valid_left);
+        l.translated = data_encode(run->valid, m->source, m->target, 0, NULL, &valid_left);
     l.trainer = heed_trainer_new(m->params, (heed_trainer_desc){ .threads = (int)run->threads,
                                                                  .seed = (uint64_t)m->config.seed,
                                                                  .check_finite = run->check_finite });
     m->opt.threads = (int)run->threads;
-    if (!l.batches || !l.trainer || !heed_batches_epoch(l.batches, m->at.epoch))
+    if (!l.trainer)
         die("%s", heed_error());
     for (int i = 0; i < MAX_SHARDS; i++)
         if (!(l.arenas[i] = heed_arena_new()))
