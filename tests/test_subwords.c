@@ -375,6 +375,34 @@ static void hostile_text_is_counted_cut_and_scored(void **state)
     free(ids);
 }
 
+/* HEED_TSV=FILE: every line of it, cut by merges learned on it. */
+static void lines_of_a_file_come_back(void **state)
+{
+    (void)state;
+    const char *path = getenv("HEED_TSV");
+    if (!path)
+        skip();
+    heed_vocab *vocab = heed_vocab_for((heed_text_desc){ .spaced = true });
+    heed_pair pair;
+    heed_stream *stream = heed_stream_open_tsv(path, (heed_corpus_desc){ 0 });
+    while (heed_stream_next(stream, &pair) == 1)
+        assert_true(heed_vocab_count(vocab, pair.source) && heed_vocab_count(vocab, pair.target));
+    heed_stream_close(stream);
+    heed_bpe *bpe = heed_bpe_learn(vocab, (heed_bpe_desc){ .merges = 10000, .min_count = 1 });
+    int64_t lines = 0;
+    stream = heed_stream_open_tsv(path, (heed_corpus_desc){ 0 });
+    for (; heed_stream_next(stream, &pair) == 1; lines += 2) {
+        check_line(bpe, pair.source);
+        check_line(bpe, pair.target);
+    }
+    check_no_error();
+    print_message("%s: %lld lines came back, %lld merges\n", path, (long long)lines, (long long)heed_bpe_merges(bpe));
+    assert_true(lines > 0);
+    heed_stream_close(stream);
+    heed_bpe_free(bpe);
+    heed_vocab_free(vocab);
+}
+
 static bool whole_life(void)
 {
     heed_vocab *vocab = VOCAB(((heed_text_desc){ .compose = true, .lower = true }),
@@ -419,6 +447,7 @@ int main(void)
         cmocka_unit_test(bad_objects_are_refused),
         cmocka_unit_test(forged_merges_do_no_harm),
         cmocka_unit_test(hostile_text_is_counted_cut_and_scored),
+        cmocka_unit_test(lines_of_a_file_come_back),
         cmocka_unit_test(running_out_of_memory_is_an_error),
     };
     return cmocka_run_group_tests(tests, folder_make, folder_remove);
