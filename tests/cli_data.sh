@@ -134,6 +134,20 @@ check 'all three types' bash -c 'grep -q dec.0.0 out && grep -q cross.0.1 out'
 expect 0 'cross.0.1' "$toy" heads --model model --head cross.0.1 --ascii 'the cat sleeps .'
 check 'only the head asked for' bash -c '! grep -q enc.0.0 out'
 check 'plain ASCII but for the words' bash -c '! grep -qP "\x1b" out'
+expect 0 'in tenths; / is masked' "$toy" heads --model model --head dec.0.0 --digits 'the cat sleeps .'
+on_terminal=(script -qec "stty cols 40; '$toy' heads --model model 'the cat sleeps .'" /dev/null)
+if command -v script >/dev/null; then
+    expect 0 'enc.0.1' env TERM=xterm "${on_terminal[@]/cols 40/cols 90}"
+    mv out wide
+    expect 0 $'\x1B[48;5;' env -u NO_COLOR TERM=xterm "${on_terminal[@]}"
+    check 'a narrow terminal has the maps in blocks' [ "$(wc -l <out)" -gt "$(wc -l <wide)" ]
+    for plain in NO_COLOR=1 TERM=dumb; do
+        expect 0 'enc.0.1' env TERM=xterm "$plain" "${on_terminal[@]}"
+        check "no colours with $plain" bash -c '! grep -q "\[48;5" out'
+    done
+else
+    echo 'skipped: no program "script" to make a terminal with'
+fi
 expect 2 'there is no head "cross.1.0"' "$toy" heads --model model --head cross.1.0 'the cat .'
 expect 1 'empty' "$toy" heads --model model ''
 expect 1 'at most 63 tokens' "$toy" heads --model model "$(printf 'cat %.0s' $(seq 80))"

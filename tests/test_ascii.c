@@ -65,6 +65,45 @@ static void a_map_in_unicode(void **state)
         "dort \u2502               \u2588\u2588\u2588\u2588\u2588\u2588 \u00B7\u00B7\u00B7\u00B7\u00B7\u00B7 \u2502\n");
 }
 
+static void a_map_of_digits_with_a_mask(void **state)
+{
+    (void)state;
+    static heed_real own[] = { 1, 0, 0, (heed_real)0.099, (heed_real)0.901, 0, (heed_real)0.25, 0, (heed_real)0.75 };
+    assert_string_equal(
+        map(wrap(own, 3, 3), (heed_heatmap_desc){ .rows = fr, .cols = fr, .digits = true, .causal = true }),
+        "rows look at columns; in tenths; / is masked\n"
+        "\n"
+        "        le  chat dort\n"
+        "  le |   9  //// //// |\n"
+        "chat |   0    9  //// |\n"
+        "dort |   2    0    7  |\n");
+    own[2] = 1; /* a leak through the mask is not covered */
+    assert_non_null(strstr(map(wrap(own, 3, 3), (heed_heatmap_desc){ .causal = true }), "\n0 | @@@ /// @@@ |\n"));
+    own[2] = 2;
+    assert_non_null(strstr(map(wrap(own, 3, 3), (heed_heatmap_desc){ .digits = true }), "\n0 |  9   0   !  |\n"));
+    const char *text = map(wrap(own, 3, 3), (heed_heatmap_desc){ .digits = true, .color = true });
+    assert_non_null(strstr(text, "\x1B[48;5;195;38;5;16m 9  \x1B[0m")); /* dark on pale */
+    assert_non_null(strstr(text, "\x1B[48;5;25;38;5;231m 2  \x1B[0m")); /* white on dark */
+}
+
+static void a_map_keeps_to_its_width(void **state)
+{
+    (void)state;
+    heed_real values[60] = { 0 };
+    static const int asked[] = { 1, 40, 41, 72, 100, 200 };
+    int widest = 0;
+    for (int i = 0; i < 6; i++) {
+        const char *text = map(heed_tensor_wrap(values, HEED_SHAPE(1, 60)), (heed_heatmap_desc){ .width = asked[i] });
+        int longest = 0;
+        text = strchr(text, '\n');
+        for (const char *line = text + 1, *end; (end = strchr(line, '\n')); line = end + 1)
+            longest = end - line > longest ? (int)(end - line) : longest;
+        assert_in_range(longest, asked[i] < 40 ? 30 : asked[i] - 20, asked[i] < 40 ? 40 : asked[i]);
+        assert_true(longest >= widest);
+        widest = longest;
+    }
+}
+
 static void a_map_without_labels_counts(void **state)
 {
     (void)state;
@@ -320,6 +359,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_map_in_ascii),
         cmocka_unit_test(a_map_in_unicode),
+        cmocka_unit_test(a_map_of_digits_with_a_mask),
+        cmocka_unit_test(a_map_keeps_to_its_width),
         cmocka_unit_test(a_map_without_labels_counts),
         cmocka_unit_test(colours_lie_behind_the_shades),
         cmocka_unit_test(the_scale_is_linear_and_fixed),

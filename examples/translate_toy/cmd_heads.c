@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum { MAX_TOKENS = 64, MAX_LABEL = 96 };
@@ -106,14 +107,25 @@ static void check_head(const char *only, const model *m)
                   only, types[0], types[1], types[2], (long long)m->config.layers, (long long)m->config.heads);
 }
 
+/* May standard output have colours, and how wide is it (0: no terminal)? NO_COLOR and TERM=dumb say no. */
+static bool terminal_colours(int *width)
+{
+    struct winsize size = { 0 };
+    const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+    bool terminal = isatty(STDOUT_FILENO);
+    *width = terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+    return terminal && !(no_color && *no_color) && !(term && strcmp(term, "dumb") == 0);
+}
+
 int cmd_heads(int argc, char **argv)
 {
     const char *path = "heed-run", *only = NULL;
-    bool ascii = false;
+    bool ascii = false, digits = false;
     option rows[] = {
         { "model", OPTION_TEXT, &path, "M", "a model file, or the folder of a run", 0, 0, 0 },
         { "head", OPTION_TEXT, &only, "NAME", "this head alone, such as cross.1.0", 0, 0, 0 },
         { "ascii", OPTION_FLAG, &ascii, NULL, "plain characters, no colours", 0, 0, 0 },
+        { "digits", OPTION_FLAG, &digits, NULL, "weights in tenths, not shades", 0, 0, 0 },
         { .name = NULL },
     };
     command_line line = { "heads", "TEXT",
@@ -146,14 +158,18 @@ int cmd_heads(int argc, char **argv)
     char *translation = heed_vocab_decode(m->target, target.ids + 1, target.count - 1);
     printf("%s\n%s\n\n", argv[1], translation ? translation : "");
     heed_text_free(translation);
-    bool terminal = isatty(STDOUT_FILENO) && !ascii;
+    int width;
+    bool colours = terminal_colours(&width);
     for (int type = HEED_ENC; type <= HEED_CROSS; type++)
         for (int layer = 0; layer < m->config.layers; layer++)
             show(weights[type][layer], (heed_attention_type)type, layer, only,
                  (heed_heatmap_desc){ .rows = type == HEED_ENC ? source.labels : decoder_labels,
                                       .cols = type == HEED_DEC ? target.labels : source.labels,
-                                      .color = terminal,
-                                      .unicode = !ascii });
+                                      .color = colours && !ascii,
+                                      .unicode = !ascii,
+                                      .causal = type == HEED_DEC,
+                                      .digits = digits,
+                                      .width = width });
     output_check();
     heed_tape_free(tape);
     model_free(m);

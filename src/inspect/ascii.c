@@ -9,9 +9,9 @@
  *      dort |               :::::: %%%%%% |
  *
  * One row a query, one column a key. Every map has the same linear scale, which its first line states: a cell's
- * character says in which of the equal parts of 0..1 its weight is, and so does its colour. What a mask forbids is
- * exactly 0, thus blank, and has no colour. A weight that is not in 0..1 is shown as '!', and the first line says so.
- * A map stays within 100 columns: column labels are shortened to as few as 6, then the columns go in blocks below one
+ * character says in which of the equal parts of 0..1 its weight is, and so does its colour. What is exactly 0 has no
+ * colour. What a causal mask forbids is '/', unless it has a weight after all. A weight that is not in 0..1 is shown as
+ * '!', and the first line says so. A map stays within the columns asked for: column labels are shortened to as few as 6, then the columns go in blocks below one
  * another.
  *
  * Labels are foreign text: control characters, invalid UTF-8 and unassigned code points become '?', invisible format
@@ -24,7 +24,7 @@
 
 #include "../tensor/internal.h"
 
-enum { WIDTH = 100, LABEL = 12, NARROW = 6 }; /* in columns: a map, the longest label, the shortest shortening */
+enum { WIDTH = 100, LEAST_WIDTH = 40, LABEL = 12, NARROW = 6 }; /* in columns; LABEL: the longest, NARROW: cut to */
 
 const char *heed_head_name(heed_attention_type type, int layer, int head, heed_shape_buffer *buffer)
 {
@@ -129,31 +129,46 @@ static int part_of(double weight, int n)
     return weight < 0.05 ? -1 : part < n ? part : n - 1;
 }
 
-static const char *shade_of(double weight, bool unicode)
+static const char *shade_of(double weight, bool unicode, bool digits)
 {
+    static const char *const tenths[] = { "0", "1", "2", "3", "4", "5", "6", "7", "8", "9" };
     if (!is_weight(weight))
         return "!";
+    if (digits)
+        return tenths[weight < 0.1 ? 0 : part_of(weight, 10)];
     int part = part_of(weight, unicode ? UNICODE_PARTS : PARTS);
     if (part < 0)
         return " ";
     return unicode ? unicode_shades[part] : ascii_shades[part];
 }
 
-/* A shade `width` times and `gap` blanks. Shade and ground have one colour: on a terminal a cell is a plain field, and
- * as text it is still a shade. */
+/* A shade `width` times, or a digit, and `gap` blanks. Shade and ground have one colour: on a terminal a cell is a plain
+ * field, and as text it is still a shade. */
 static void put_cell(FILE *file, double weight, int width, int gap, heed_heatmap_desc desc)
 {
+    enum { WHITE = 231, DARK = 16 };
     bool painted = desc.color && weight != 0;
     int part = is_weight(weight) ? part_of(weight, PARTS) : 0, colour = part < 0 ? BLANK : colours[part];
     if (painted && is_weight(weight))
-        fprintf(file, "\x1B[48;5;%d;38;5;%dm", colour, colour);
+        fprintf(file, "\x1B[48;5;%d;38;5;%dm", colour, !desc.digits ? colour : part > PARTS / 2 ? DARK : WHITE);
     else if (painted)
-        fprintf(file, "\x1B[48;5;%d;38;5;231m", ALARM);
-    for (int i = 0; i < width; i++)
-        fputs(shade_of(weight, desc.unicode), file);
+        fprintf(file, "\x1B[48;5;%d;38;5;%dm", ALARM, WHITE);
+    if (desc.digits)
+        put_blanks(file, width / 2);
+    for (int i = desc.digits ? width - 1 : 0; i < width; i++)
+        fputs(shade_of(weight, desc.unicode, desc.digits), file);
+    if (desc.digits)
+        put_blanks(file, width - width / 2 - 1);
     put_blanks(file, gap);
     if (painted)
         fputs("\x1B[0m", file);
+}
+
+static void put_masked(FILE *file, int width)
+{
+    for (int i = 0; i < width; i++)
+        fputs("/", file);
+    put_blanks(file, 1);
 }
 
 static void put_heading(FILE *file, heed_heatmap_desc desc, bool alarm)
@@ -162,10 +177,15 @@ static void put_heading(FILE *file, heed_heatmap_desc desc, bool alarm)
     int parts = desc.unicode && !desc.color ? UNICODE_PARTS : PARTS;
     if (desc.title)
         fprintf(file, "%s   ", text_clean(title, sizeof(title), desc.title));
-    fputs("rows look at columns; 0 [", file);
-    for (int i = 0; i < parts; i++)
+    fputs("rows look at columns; ", file);
+    if (desc.digits)
+        fputs("in tenths", file);
+    else
+        fputs("0 [", file);
+    for (int i = 0; i < parts && !desc.digits; i++)
         put_cell(file, (i + 0.5) / parts, 1, 0, desc);
-    fprintf(file, "] 1 linear, blank below 0.05%s\n", alarm ? "; ! is not in 0..1" : "");
+    fprintf(file, "%s%s%s\n", desc.digits ? "" : "] 1 linear, blank below 0.05", desc.causal ? "; / is masked" : "",
+            alarm ? "; ! is not in 0..1" : "");
 }
 
 /* ---- the map ----------------------------------------------------------------------------------------------------- */
@@ -182,7 +202,8 @@ static layout make_layout(heed_tensor weights, heed_heatmap_desc desc)
 {
     layout l = { .weights = weights, .desc = desc, .rows = weights.shape.dims[0], .cols = weights.shape.dims[1] };
     l.left = longest_label(desc.rows, l.rows, desc.unicode);
-    int longest = longest_label(desc.cols, l.cols, desc.unicode), room = WIDTH - l.left - 4; /* " | " and "|" */
+    int longest = longest_label(desc.cols, l.cols, desc.unicode), width = desc.width ? desc.width : WIDTH;
+    int room = (width > LEAST_WIDTH ? width : LEAST_WIDTH) - l.left - 4; /* " | " and "|" */
     int least = longest < NARROW ? longest : NARROW;
     l.cell = longest > 3 ? longest : 3;
     if (l.cols > 0 && l.cols * (l.cell + 1) > room) {
@@ -227,7 +248,10 @@ static void put_block(FILE *file, const layout *l, int64_t from, int64_t to)
         put_blanks(file, l->left - name.width);
         fprintf(file, "%s %s ", name.text, border);
         for (int64_t j = from; j < to; j++)
-            put_cell(file, weight_at(l, i, j), l->cell, 1, l->desc);
+            if (l->desc.causal && j > i && weight_at(l, i, j) == 0)
+                put_masked(file, l->cell);
+            else
+                put_cell(file, weight_at(l, i, j), l->cell, 1, l->desc);
         fprintf(file, "%s\n", border);
     }
 }

@@ -42,8 +42,11 @@ typedef struct {
     const char *const *cols;
     bool color;   /* 256-colour escapes behind the shades */
     bool unicode; /* block shades instead of ASCII ones */
+    bool causal;  /* keys after a query's own place are masked: shown as '/' */
+    bool digits;  /* tenths, 0 to 9, instead of shades */
+    int width;    /* columns, at least 40; 0: 100 */
 } heed_heatmap_desc;
-/* weights [Tq, Tk], 0..1 on one stated linear scale, at most 100 columns wide. Labels are cleaned of control characters
+/* weights [Tq, Tk], 0..1 on one stated linear scale. Labels are cleaned of control characters
  * and shortened. The file is flushed, so that a failed write is an error here. */
 HEED_CHECKED bool heed_heatmap_ascii(FILE *file, heed_tensor weights, heed_heatmap_desc desc);
 
