@@ -203,6 +203,7 @@ typedef struct {
     const char *src_words[PLANTED_S], *tgt_words[PLANTED_S];
     heed_link links[PLANTED_WORDS];
     heed_arc arc;
+    int noun;
     char id[16], translation[64];
 } planted_data;
 
@@ -213,21 +214,15 @@ static const char *const PLANTED_CLASSES[] = { "noun", "verb", "other" }, *const
 static const char *const PLANTED_PHENOMENA[] = { "NUMBER" };
 static const int16_t PLANTED_CLAIMS[][2] = { { 0, 0 } };
 
-static inline void planted_sentence(draws *d, planted_data *to, heed_sentence *s, int number)
+/* All that follows from the words of the source. */
+static inline void planted_translation(planted_data *to)
 {
-    int noun = (int)draw_int(d, 0, 5), verb = (int)draw_int(d, 0, 4);
-    verb += verb >= noun;
-    *s = (heed_sentence){ .set = "data", .gold = true, .exact = 1, .fit = number < PLANTED_FIT, .arcs = &to->arc };
-    for (int i = 0; i < PLANTED_WORDS; i++) {
-        to->src[i] = (int32_t)(i == noun ? draw_int(d, 4, 7) : i == verb ? draw_int(d, 8, 9) : draw_int(d, 10, 14));
-        to->src_classes[i] = (int16_t)(i == noun ? 0 : i == verb ? 1 : 2);
-        to->links[i] = (heed_link){ (int16_t)i, (int16_t)(PLANTED_WORDS - 1 - i), true };
-    }
+    *to->translation = 0;
     to->src[6] = 2, to->src_flags[6] = HEED_TOKEN_EOS, to->src_classes[6] = -1;
     to->tgt[0] = 1, to->tgt_flags[0] = HEED_TOKEN_BOS, to->tgt_classes[0] = -1;
     for (int t = 0; t < PLANTED_WORDS; t++) {
         int32_t id = to->src[PLANTED_WORDS - 1 - t];
-        bool many = to->src[noun] >= 6 && id >= VERBS && id < OTHERS;
+        bool many = to->src[to->noun] >= 6 && id >= VERBS && id < OTHERS;
         to->tgt[t + 1] = many ? id - VERBS + MANY_VERBS : id;
         to->tgt_classes[t + 1] = to->src_classes[PLANTED_WORDS - 1 - t];
         snprintf(to->translation + strlen(to->translation), sizeof to->translation - strlen(to->translation), "%s%s",
@@ -237,6 +232,20 @@ static inline void planted_sentence(draws *d, planted_data *to, heed_sentence *s
         to->src_words[i] = PLANTED_NAMES[to->src[i]];
         to->tgt_words[i] = PLANTED_NAMES[to->tgt[i]];
     }
+}
+
+static inline void planted_sentence(draws *d, planted_data *to, heed_sentence *s, int number)
+{
+    int noun = (int)draw_int(d, 0, 5), verb = (int)draw_int(d, 0, 4);
+    verb += verb >= noun;
+    to->noun = noun;
+    *s = (heed_sentence){ .set = "data", .gold = true, .exact = 1, .fit = number < PLANTED_FIT, .arcs = &to->arc };
+    for (int i = 0; i < PLANTED_WORDS; i++) {
+        to->src[i] = (int32_t)(i == noun ? draw_int(d, 4, 7) : i == verb ? draw_int(d, 8, 9) : draw_int(d, 10, 14));
+        to->src_classes[i] = (int16_t)(i == noun ? 0 : i == verb ? 1 : 2);
+        to->links[i] = (heed_link){ (int16_t)i, (int16_t)(PLANTED_WORDS - 1 - i), true };
+    }
+    planted_translation(to);
     to->arc = (heed_arc){ HEED_ENC, 0, (int16_t)verb, { (int16_t)noun }, 1, { 0 }, 0 };
     snprintf(to->id, sizeof to->id, "planted-%d", number);
     s->id = to->id;
@@ -252,6 +261,8 @@ typedef struct {
     planted_data data[PLANTED_COUNT];
     heed_sentence sentences[PLANTED_COUNT]; /* the first PLANTED_FIT to fit on */
     heed_decision decisions[PLANTED_COUNT];
+    const heed_minimal_pair *pairs;
+    int64_t pairs_count;
     const heed_transformer *net;
     int64_t shown;
 } planted_set;
@@ -354,7 +365,9 @@ static inline heed_inspection *planted_inspect(planted_set *set, const planted *
                                                            .evaluate = planted_evaluate,
                                                            .context = set,
                                                            .decisions = set->decisions,
-                                                           .decisions_count = PLANTED_COUNT - PLANTED_FIT });
+                                                           .decisions_count = PLANTED_COUNT - PLANTED_FIT,
+                                                           .pairs = set->pairs,
+                                                           .pairs_count = set->pairs_count });
     if (!x)
         fail_msg("%s", heed_error());
     return x;

@@ -309,6 +309,42 @@ static void traces_record_every_layer_and_change_nothing(void **state)
     model_free(&a);
 }
 
+/* A constant added to what heads say is Wo times it, added to the bias. */
+static void what_is_added_goes_through_the_projection(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "encoder.layers.1.self_attn", "decoder.layers.1.self_attn",
+                                         "decoder.layers.1.multihead_attn" };
+    draws d = draws_of(1);
+    batch b = draw_batch(&d);
+    for (int type = 0; type < 3; type++) {
+        model a = model_new(TINY, 1);
+        int64_t rows = type ? b.T : b.S, n = b.B * rows * 8;
+        heed_real *said = calloc(2 * (size_t)n, sizeof *said);
+        heed_tensor plain = heed_value(logits_of(&a, &b, NULL));
+        heed_trace trace = { 0 };
+        for (int64_t i = 0; i < n; i++)
+            said[n + i] = (heed_real)(1 + i % 8) / 4;
+        trace.added[type] = heed_input(a.tape, HEED_SHAPE(2, b.B, rows, 8), said);
+        heed_tensor changed = heed_value(logits_of(&a, &b, &trace));
+        char name[64];
+        snprintf(name, sizeof name, "%s.out_proj.weight", names[type]);
+        heed_tensor out = heed_param_value(heed_params_find(a.params, name));
+        snprintf(name, sizeof name, "%s.out_proj.bias", names[type]);
+        heed_tensor bias = heed_param_value(heed_params_find(a.params, name));
+        for (int i = 0; i < 64; i++)
+            bias.data[i / 8] += out.data[i] * said[n + i % 8];
+        heed_params_changed(a.params);
+        check_near(heed_value(logits_of(&a, &b, NULL)), changed, 20 * CHECK_EPS);
+        assert_true(memcmp(plain.data, changed.data, (size_t)heed_tensor_numel(plain) * sizeof(heed_real)) != 0);
+        trace.added[type] = heed_input(a.tape, HEED_SHAPE(2, b.B, rows + 1, 4), said);
+        assert_null(logits_of(&a, &b, &trace));
+        check_failed(HEED_BAD_SHAPE, "add");
+        free(said);
+        model_free(&a);
+    }
+}
+
 /* A closed gate does what zeros in the head's columns of the output projection do. */
 static void gates_close_one_head_of_one_layer(void **state)
 {
@@ -427,6 +463,7 @@ int main(void)
         cmocka_unit_test(modes_agree),
         cmocka_unit_test(tied_gradients_are_the_sum_of_untied_ones),
         cmocka_unit_test(traces_record_every_layer_and_change_nothing),
+        cmocka_unit_test(what_is_added_goes_through_the_projection),
         cmocka_unit_test(gates_close_one_head_of_one_layer),
         cmocka_unit_test(gates_of_the_wrong_shape_are_refused),
         cmocka_unit_test(nothing_is_allocated_once_the_largest_batch_was_seen),

@@ -47,7 +47,7 @@ static evaluation evaluation_of(const model *m, const inspect_data *d, int threa
     if (!e.measured || !e.shown || !e.first)
         die("out of memory");
     int64_t n = 0;
-    for (int64_t i = 0; i < d->count; i++)
+    for (int64_t i = 0; i < d->measured; i++)
         if (i < d->shown)
             add_example(e.shown, &d->sentences[i]);
         else if (!d->sentences[i].fit)
@@ -83,8 +83,9 @@ static void see_measured(int64_t sentence, const heed_real *logits, int64_t word
         int32_t wrong[TOY_MAX_COMPETITORS];
         for (int k = 0; k < d->competitor_count; k++)
             wrong[k] = heed_vocab_id(e->m->target, d->competitors[k]);
-        e->to->forced[i] =
-            decisions_choose(logits + d->position * words, one.tgt[d->position], wrong, d->competitor_count).right;
+        choice made = decisions_choose(logits + d->position * words, one.tgt[d->position], wrong, d->competitor_count);
+        e->to->forced[i] = made.right;
+        e->to->margin[i] = made.has_margin ? made.margin : (double)NAN;
     }
 }
 
@@ -253,7 +254,7 @@ static heed_inspection *look(const model *m, const inspect_data *d, evaluation *
                                                            .shown = d->sentences,
                                                            .shown_count = d->shown,
                                                            .measured = d->sentences + d->shown,
-                                                           .measured_count = d->count - d->shown,
+                                                           .measured_count = d->measured - d->shown,
                                                            .kinds = d->kinds,
                                                            .classes = inspect_classes,
                                                            .phenomena = phenomena,
@@ -266,6 +267,8 @@ static heed_inspection *look(const model *m, const inspect_data *d, evaluation *
                                                            .context = e,
                                                            .decisions = d->decisions,
                                                            .decisions_count = d->decisions_count,
+                                                           .pairs = d->pairs,
+                                                           .pairs_count = d->pairs_count,
                                                            .steps = e->steps,
                                                            .steps_count = e->snapshots_count,
                                                            .at_step = at_step,
@@ -281,7 +284,7 @@ void inspect_into(const model *m, inspect_data *d, const char *run, const char *
     char *name = strdup(run);
     if (!name)
         die("out of memory");
-    inspect_claims(d);
+    inspect_ready(d);
     evaluation e = evaluation_of(m, d, threads);
     find_snapshots(&e, run);
     heed_inspection *x = look(m, d, &e, base_of(name));
@@ -356,8 +359,10 @@ int cmd_inspect(int argc, char **argv)
     model *m = model_load(path, false);
     heed_corpus *corpus = file ? data_read(file, false) : NULL;
     inspect_data d = { .showing = true };
-    if (toy)
+    if (toy) {
         inspect_add_toy(&d, m, TOY_PROBE, 0, shown, false);
+        inspect_add_pairs(&d, m, 0, shown < INSPECT_PAIRS_SHOWN ? shown : INSPECT_PAIRS_SHOWN);
+    }
     if (corpus)
         add_file(&d, m, corpus, shown);
     add_texts(&d, m, argv + 1, operands);
@@ -371,7 +376,10 @@ int cmd_inspect(int argc, char **argv)
     } else {
         add_texts(&d, m, argv + 1, operands);
     }
-    if (d.count == 0)
+    d.measured = d.count;
+    if (toy)
+        inspect_add_pairs(&d, m, INSPECT_PAIRS_SHOWN, n);
+    if (d.measured == 0)
         die("inspect: there is no sentence to look at");
     inspect_into(m, &d, path, out, (int)threads);
     output_check();

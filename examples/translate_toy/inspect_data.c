@@ -294,7 +294,11 @@ void inspect_add_toy(inspect_data *d, const model *m, toy_split split, int64_t f
             toy_text(&toy, true, french, sizeof french) < 0)
             die("the toy language has no sentence %lld of %s", (long long)i, toy_split_name(split));
         snprintf(id, sizeof id, "%s-%lld", toy_split_name(split), (long long)i);
-        if (!inspect_add_pair(d, m, id, d->showing ? "probe" : "toy", english, french, fit))
+        if (!inspect_add_pair(d, m, id,
+                              split == TOY_TEST_PAIRS ? "pair"
+                              : d->showing            ? "probe"
+                                                      : "toy",
+                              english, french, fit))
             continue;
         heed_sentence *s = &d->sentences[d->count - 1];
         if (s->src.count != toy.english_count + 1 || s->tgt.count != toy.french_count + 1)
@@ -316,8 +320,56 @@ void inspect_add_toy(inspect_data *d, const model *m, toy_split split, int64_t f
     }
 }
 
-void inspect_claims(inspect_data *d)
+/* The first row in which the decision that flips says something else; -1: none. */
+static int32_t deciding_row(const heed_sentence *a, const heed_sentence *b, const toy_decision *d)
 {
+    for (int32_t row = d->position; row < d->position + d->span && row + 1 < a->tgt.count; row++)
+        if (a->tgt.ids[row + 1] != b->tgt.ids[row + 1])
+            return row;
+    return -1;
+}
+
+static void add_pair(inspect_data *d, int64_t at, const toy_decision *decision)
+{
+    const heed_sentence *a = &d->sentences[at], *b = a + 1;
+    bool alike = a->gold && b->gold && a->src.count == b->src.count && a->tgt.count == b->tgt.count;
+    int32_t row = alike ? deciding_row(a, b, decision) : -1;
+    int16_t word = 0;
+    while (row >= 0 && word + 1 < a->src.count && a->src.ids[word] == b->src.ids[word])
+        word++;
+    if (row < 0)
+        return;
+    int64_t room = d->pairs_room;
+    d->pair_at = grow(d->pair_at, d->pairs_count, &room, sizeof *d->pair_at);
+    d->pairs = grow(d->pairs, d->pairs_count, &d->pairs_room, sizeof *d->pairs);
+    d->pairs[d->pairs_count] = (heed_minimal_pair){ .row = row,
+                                                    .token = { a->tgt.ids[row + 1], b->tgt.ids[row + 1] },
+                                                    .word = word,
+                                                    .phenomenon = (int16_t)decision->phenomenon };
+    d->pair_at[d->pairs_count][0] = at;
+    d->pair_at[d->pairs_count++][1] = at + 1;
+}
+
+void inspect_add_pairs(inspect_data *d, const model *m, int64_t from, int64_t n)
+{
+    for (int64_t i = from; i < from + n && 2 * i + 1 < toy_split_size(TOY_TEST_PAIRS); i++) {
+        toy_sentence toy;
+        int64_t at = d->count;
+        inspect_add_toy(d, m, TOY_TEST_PAIRS, 2 * i, 2, true);
+        if (d->count == at + 2 && toy_make(TOY_SEED, TOY_TEST_PAIRS, 2 * i, &toy) && toy.pair_decision >= 0)
+            add_pair(d, at, &toy.decisions[toy.pair_decision]);
+    }
+}
+
+void inspect_ready(inspect_data *d)
+{
+    for (int64_t i = 0; i < d->pairs_count; i++)
+        for (int side = 0; side < 2; side++) {
+            heed_sentence *s = &d->sentences[d->pair_at[i][side]];
+            d->pairs[i].sentences[side] = s;
+            s->pair = d->sentences[d->pair_at[i][1 - side]].id;
+        }
+
     static const struct {
         const char *kind;
         toy_phenomenon phenomenon;
@@ -357,6 +409,8 @@ void inspect_data_free(inspect_data *d)
     }
     free(d->sentences);
     free(d->decisions);
+    free(d->pairs);
+    free(d->pair_at);
     free(d->toy);
     free(d->claims);
 }

@@ -10,15 +10,21 @@ typedef struct {
     heed_sentence *sentences;
     int64_t count, room;
     int64_t shown;            /* how many of them are */
+    int64_t measured;         /* where those end; what follows is only in pairs */
     bool showing;             /* those added now are shown, so they are translated too */
     heed_decision *decisions; /* of the measured ones that are not to fit on */
     toy_decision *toy;        /* likewise, in the same order */
     int64_t decisions_count, decisions_room;
+    heed_minimal_pair *pairs; /* their sentences are known after inspect_ready */
+    int64_t (*pair_at)[2];
+    int64_t pairs_count, pairs_room;
     const char *kinds[64];
     int kinds_count;
     int16_t (*claims)[2];
     int claims_count;
 } inspect_data;
+
+enum { INSPECT_PAIRS_SHOWN = 6 }; /* one of each kind */
 
 /* Word classes of the toy language; NULL: of no class. */
 extern const char *const inspect_classes[];
@@ -31,8 +37,11 @@ void inspect_add_toy(inspect_data *d, const model *m, toy_split split, int64_t f
 /* A pair; target NULL: what the model says. False, said, if it is empty or too long. */
 bool inspect_add_pair(inspect_data *d, const model *m, const char *id, const char *set, const char *source,
                       const char *target, bool fit);
-/* What is known of every kind of arc: the phenomenon that should suffer without a head of it. */
-void inspect_claims(inspect_data *d);
+/* Minimal pairs [from, from + n), as far as the model keeps words whole. */
+void inspect_add_pairs(inspect_data *d, const model *m, int64_t from, int64_t n);
+/* After the last sentence: pairs, and what is known of every kind of arc, the phenomenon that should suffer without a
+ * head of it. */
+void inspect_ready(inspect_data *d);
 /* Inspects the model of a run's folder, writes what it found into the folder `out`, and prints the answer
  * (cmd_inspect.c). */
 void inspect_into(const model *m, inspect_data *d, const char *run, const char *out, int threads);

@@ -117,14 +117,16 @@ int64_t heads_count(const heed_inspection *x)
 static bool outcome_new(const heed_inspection *x, heed_outcome *out)
 {
     int64_t n = x->measured_count, decisions = x->desc.decisions_count, shown = x->desc.shown_count;
-    int64_t bytes = (n + shown) * (int64_t)sizeof(double) + n + 2 * decisions + shown * (int64_t)sizeof(char *);
+    int64_t bytes =
+        (n + shown + decisions) * (int64_t)sizeof(double) + n + 2 * decisions + shown * (int64_t)sizeof(char *);
     char *room = heed_arena_alloc(x->arena, bytes);
     if (!room)
         return false;
     memset(room, 0, (size_t)bytes);
     out->loss = (double *)(void *)room;
     out->shown_loss = out->loss + n;
-    out->texts = (char **)(void *)(out->shown_loss + shown);
+    out->margin = out->shown_loss + shown;
+    out->texts = (char **)(void *)(out->margin + decisions);
     out->exact = (bool *)(out->texts + shown);
     out->forced = out->exact + n;
     out->free = out->forced + decisions;
@@ -163,11 +165,11 @@ static bool tally_of(const heed_inspection *x, const heed_outcome *o, tally *t)
 /* ---- effects ----------------------------------------------------------------------------------------------------- */
 
 /* Paired over sentences: the interval is the bootstrap's, p of a normal with its deviation. */
-static effect effect_of(const heed_inspection *x, const double *change, const double *weight)
+effect effect_of(const double *change, const double *weight, int64_t count, const double *draws)
 {
     double values[RESAMPLES + 1], mean = 0, square = 0, n = 0;
     effect e = { .p = (double)NAN };
-    quotients(change, weight, x->measured_count, x->draws, values);
+    quotients(change, weight, count, draws, values);
     e.value = values[RESAMPLES];
     for (int r = 0; r < RESAMPLES; r++)
         if (!isnan(values[r])) {
@@ -184,7 +186,7 @@ static effect effect_of(const heed_inspection *x, const double *change, const do
 
 int effects_count(const heed_inspection *x)
 {
-    return EFFECT_FORCED + 2 * x->desc.phenomena_count;
+    return EFFECT_FORCED + 3 * x->desc.phenomena_count;
 }
 
 /* The effects of one ablation, e [effects_count]; without translations those of exact and free are undefined. */
@@ -193,10 +195,10 @@ static bool find_effects(const heed_inspection *x, const heed_outcome *base, con
     int phenomena = x->desc.phenomena_count;
     int64_t n = x->measured_count;
     heed_arena_mark mark = heed_arena_marked(x->arena);
-    double *change = heed_arena_alloc(x->arena, 3 * n * (int64_t)sizeof *change), *free = change + n,
-           *weight = free + n;
+    double *change = heed_arena_alloc(x->arena, 5 * n * (int64_t)sizeof *change);
     if (!change)
         return false;
+    double *free = change + n, *weight = free + n, *margin = weight + n, *with_margin = margin + n;
     for (int i = EFFECT_LOSS; i < effects_count(x); i++)
         e[i] = (effect){ .value = (double)NAN, .p = (double)NAN };
     for (int64_t i = 0; i < n; i++) {
@@ -205,10 +207,12 @@ static bool find_effects(const heed_inspection *x, const heed_outcome *base, con
         free[i] = (double)o->exact[i] - (double)base->exact[i];
     }
     for (int p = -1; p < phenomena; p++) {
-        e[p < 0 ? EFFECT_LOSS : EFFECT_FORCED + p] = effect_of(x, change, weight);
+        e[p < 0 ? EFFECT_LOSS : EFFECT_FORCED + p] = effect_of(change, weight, n, x->draws);
         if (o->translate)
-            e[p < 0 ? EFFECT_EXACT : EFFECT_FORCED + phenomena + p] = effect_of(x, free, weight);
-        memset(change, 0, 3 * (size_t)n * sizeof *change);
+            e[p < 0 ? EFFECT_EXACT : EFFECT_FORCED + phenomena + p] = effect_of(free, weight, n, x->draws);
+        if (p >= 0)
+            e[EFFECT_FORCED + 2 * phenomena + p] = effect_of(margin, with_margin, n, x->draws);
+        memset(change, 0, 5 * (size_t)n * sizeof *change);
         for (int64_t i = 0; i < x->desc.decisions_count; i++) {
             int32_t at = x->desc.decisions[i].sentence;
             if (x->desc.decisions[i].phenomenon != p + 1)
@@ -216,6 +220,9 @@ static bool find_effects(const heed_inspection *x, const heed_outcome *base, con
             weight[at]++;
             change[at] += (double)o->forced[i] - (double)base->forced[i];
             free[at] += (double)o->free[i] - (double)base->free[i];
+            double moved = o->margin[i] - base->margin[i];
+            margin[at] += isnan(moved) ? 0 : moved;
+            with_margin[at] += !isnan(moved);
         }
     }
     heed_arena_rewind(x->arena, mark);
@@ -223,7 +230,7 @@ static bool find_effects(const heed_inspection *x, const heed_outcome *base, con
 }
 
 /* Holm 1979: the k-th smallest of m p-values times m - k + 1, and no smaller than those before; `stride` apart. */
-static void holm(effect *e, int64_t m, int stride)
+void effects_correct(effect *e, int64_t m, int stride)
 {
     double before = 0;
     for (int64_t k = 0; k < m; k++) {
@@ -302,7 +309,7 @@ static bool each_head(const heed_inspection *x, ablations *a)
                 return false;
         }
         for (int k = 0; e && k < columns; k++)
-            holm(e + k, n, columns);
+            effects_correct(e + k, n, columns);
         if (!(a->of[how] = e))
             return false;
     }

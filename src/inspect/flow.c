@@ -12,6 +12,15 @@ const heed_attention *attention_of(const heed_transformer *m, int type, int64_t 
     return type == HEED_DEC ? &m->decoder.layers[layer].self_attn : &m->decoder.layers[layer].multihead_attn;
 }
 
+void record_say(const heed_record *r, int type, int64_t head, int64_t i, double *out)
+{
+    int64_t keys = record_keys(r, type);
+    const heed_real *row = record_row(r, type, head, i), *v = r->v[type] + head * keys * r->d;
+    for (int64_t j = 0; j < keys; j++)
+        for (int64_t k = 0; k < r->d; k++)
+            out[k] += (double)row[j] * (double)v[j * r->d + k];
+}
+
 double *scene_norms(scene *c, int type)
 {
     int64_t heads = c->r.layers[type] * c->r.heads, keys = record_keys(&c->r, type), d = c->r.d, D = c->r.heads * d;

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MAX_WORKERS = 256, BLOCKS = 8 };
+enum { MAX_WORKERS = 256 };
 
 /* ---- checks ------------------------------------------------------------------------------------------------------ */
 
@@ -60,6 +60,20 @@ static bool sentence_fits(const heed_sentence *s, const heed_inspect_desc *desc)
     return true;
 }
 
+static bool pair_fits(const heed_minimal_pair *pair, const heed_inspect_desc *desc, int64_t i)
+{
+    const heed_sentence *a = pair->sentences[0], *b = pair->sentences[1];
+    int64_t words = desc->net->desc.tgt_vocab;
+    if (!a || !b || !sentence_fits(a, desc) || !sentence_fits(b, desc))
+        return (a && b) || heed_fail(HEED_BAD_ARGUMENT, "inspect: a sentence of pair %lld is NULL", (long long)i);
+    return (a->src.count == b->src.count && a->tgt.count == b->tgt.count && pair->row >= 0 &&
+            pair->row < a->tgt.count && pair->word >= 0 && pair->word < a->src.count && pair->phenomenon >= 0 &&
+            pair->phenomenon < desc->phenomena_count && pair->token[0] >= 0 && pair->token[0] < words &&
+            pair->token[1] >= 0 && pair->token[1] < words) ||
+           heed_fail(HEED_BAD_ARGUMENT, "inspect: the sentences of pair %lld differ in length, or it is outside them",
+                     (long long)i);
+}
+
 static bool desc_fits(const heed_inspect_desc *desc)
 {
     if (!desc->net || !desc->net->params || !desc->name)
@@ -74,6 +88,9 @@ static bool desc_fits(const heed_inspect_desc *desc)
         if (desc->decisions[i].sentence < 0 || desc->decisions[i].sentence >= desc->measured_count ||
             desc->decisions[i].phenomenon < 0 || desc->decisions[i].phenomenon >= desc->phenomena_count)
             return heed_fail(HEED_BAD_ARGUMENT, "inspect: decision %lld is of no sentence or phenomenon", (long long)i);
+    for (int64_t i = 0; i < desc->pairs_count; i++)
+        if (!pair_fits(&desc->pairs[i], desc, i))
+            return false;
     for (int i = 0; i < desc->claims_count; i++)
         if (desc->claims[i][0] < 0 || desc->claims[i][0] >= desc->kinds_count || desc->claims[i][1] < 0 ||
             desc->claims[i][1] >= desc->phenomena_count)
@@ -343,9 +360,15 @@ static bool run(heed_inspection *x)
     if (x->untrained &&
         (!baselines_fit(x, x->untrained) || !inspect_model(x, x->desc.untrained, x->untrained, NULL, NULL, &control)))
         return false;
-    return inspect_numbers(x, x->desc.net) && (!x->desc.evaluate || ablations_run(x)) && similarity_run(x) &&
-           roles_run(x) && record_shown(x, x->desc.net, x->desc.shown_count, &x->shown) && history_run(x) &&
-           health_run(x) && aligners_find(x) && blocks_find(x);
+    return inspect_numbers(x, x->desc.net) && (!x->desc.evaluate || ablations_run(x)) && patching_run(x) &&
+           similarity_run(x) && roles_run(x) && record_shown(x, x->desc.net, x->desc.shown_count, &x->shown) &&
+           history_run(x) && health_run(x) && aligners_find(x) && blocks_find(x);
+}
+
+static void make_room(heed_inspection *x, const heed_sentence *s)
+{
+    int64_t longer = s->src.count > s->tgt.count ? s->src.count : s->tgt.count;
+    x->longest = longer > x->longest ? longer : x->longest;
 }
 
 static bool sort_sentences(heed_inspection *x)
@@ -355,10 +378,11 @@ static bool sort_sentences(heed_inspection *x)
     if (!x->fit)
         return false;
     x->measured = x->fit + desc->measured_count;
+    for (int64_t i = 0; i < desc->pairs_count; i++)
+        make_room(x, desc->pairs[i].sentences[0]);
     for (int64_t i = 0; i < desc->shown_count + desc->measured_count; i++) {
         const heed_sentence *s = i < desc->shown_count ? &desc->shown[i] : &desc->measured[i - desc->shown_count];
-        int64_t longer = s->src.count > s->tgt.count ? s->src.count : s->tgt.count;
-        x->longest = longer > x->longest ? longer : x->longest;
+        make_room(x, s);
         if (i >= desc->shown_count && s->fit)
             x->fit[x->fit_count++] = s;
         else if (i >= desc->shown_count)

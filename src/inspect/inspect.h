@@ -128,6 +128,7 @@ typedef struct {
     double *loss;        /* [measured] mean negative log probability of a sentence's target tokens */
     bool *exact;         /* [measured] is its translation the reference */
     bool *forced, *free; /* [decisions] is each right, given the reference so far, and in the translation */
+    double *margin;      /* [decisions] log p(right) - log p(the best wrong one), likewise; NaN: not known */
     char **texts;        /* [shown] translations, from heed_arena_alloc(arena, ...) */
     double *shown_loss;
     heed_arena *arena;
@@ -137,6 +138,13 @@ typedef struct {
     int32_t sentence; /* of those without `fit`, from 0 */
     int16_t phenomenon;
 } heed_decision;
+
+/* Two sentences of the same lengths that differ in one source word, and so in one decision. */
+typedef struct {
+    const heed_sentence *sentences[2]; /* shown ones or others; ids, flags and words are read */
+    int32_t row, token[2];             /* the row that decides; what it should say in each */
+    int16_t word, phenomenon;          /* the source word */
+} heed_minimal_pair;
 
 typedef struct {
     const heed_transformer *net;
@@ -153,6 +161,8 @@ typedef struct {
     heed_evaluate_fn *evaluate; /* NULL: nothing is ablated */
     const heed_decision *decisions;
     int64_t decisions_count;
+    const heed_minimal_pair *pairs;
+    int64_t pairs_count;
     void *context;
     const int64_t *steps; /* snapshots of training, rising */
     int steps_count;

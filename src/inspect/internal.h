@@ -11,6 +11,8 @@ int64_t record_queries(const heed_record *r, int type);
 int64_t record_keys(const heed_record *r, int type);
 /* The weights of a query; head counts all heads of the type. */
 const heed_real *record_row(const heed_record *r, int type, int64_t head, int64_t row);
+/* Adds what a head says in a row, before the output projection, to out [d]: sum_j A[i, j] v_j (flow.c). */
+void record_say(const heed_record *r, int type, int64_t head, int64_t i, double *out);
 
 /* ---- the table of measures (table.c) ------------------------------------------------------------------------------ */
 #define MEASURE_ID(name, ...) M_##name,
@@ -75,7 +77,7 @@ void quotients(const double *sums, const double *weights, int64_t n, const doubl
 void table_evaluate(const table *t, const column *c, int64_t slot, const double *draws, double *out);
 double table_value(const table *t, const column *c, int64_t slot);
 heed_measure table_measure(const table *t, const column *c, int64_t slot, const double *draws);
-/* 2.5 % and 97.5 % of values [RESAMPLES], NaNs left out; sorts them. */
+/* 2.5 % and 97.5 % of values [RESAMPLES], NaNs left out; moves them about. */
 void percentiles(double *values, double *lo, double *hi);
 
 /* ---- measures of one sentence ------------------------------------------------------------------------------------- */
@@ -155,7 +157,10 @@ typedef struct {
     double value, lo, hi, p;
     bool ranked, matters; /* matters: p below 0.05 after Holm's correction over heads */
 } effect;
-/* What is measured of an ablation: these two, then each phenomenon forced, then each free. */
+/* Of sums over weights, [count]: paired over sentences. */
+effect effect_of(const double *change, const double *weight, int64_t count, const double *draws);
+void effects_correct(effect *e, int64_t m, int stride); /* Holm's correction over m effects, `stride` apart */
+/* What is measured of an ablation: these two, then each phenomenon forced, each free, and the margin of each. */
 enum { EFFECT_LOSS, EFFECT_EXACT, EFFECT_FORCED };
 typedef struct {
     const char *name; /* heads, joined by commas */
@@ -184,6 +189,17 @@ int effects_count(const struct heed_inspection *x);
 bool ablations_run(struct heed_inspection *x);
 /* Keeps translations without all of these heads. */
 bool ablations_keep(const struct heed_inspection *x, ablations *a, int64_t *which, int count);
+
+/* ---- minimal pairs (pairs.c) ------------------------------------------------------------------------------------------ */
+typedef struct {
+    double *effects, *margins; /* [pairs, all heads], NaN: the cue changes too little; [pairs, 2] */
+    effect *of;                /* [phenomena, all heads] */
+    int64_t *count;            /* [phenomena, 2]: pairs that count, and those that do not */
+} patching;
+bool patching_run(struct heed_inspection *x);
+/* The head that most of a phenomenon hangs on, by patching (if there are pairs, patched) or by the margin's fall without
+ * it; -1: none that can be told from nothing. */
+int64_t carrier_of(const struct heed_inspection *x, int phenomenon, bool patched);
 
 /* ---- likeness (similar.c) ------------------------------------------------------------------------------------------ */
 typedef struct {
@@ -301,6 +317,7 @@ struct heed_inspection {
     double *draws;
     heed_measure *measures; /* [slots of trained] */
     ablations *ablations;   /* NULL: none */
+    patching *patching;     /* NULL: none */
     similarity similarity[3];
     role *roles; /* of all heads */
     char summary[512];
@@ -333,6 +350,7 @@ typedef struct {
     void **blocks; /* what fn is given: one for each part of the list, in order */
     int n_blocks;
 } scene_pass;
+enum { BLOCKS = 8 };
 /* Runs every sentence of the list on the network. */
 bool inspect_each(scene_pass pass);
 

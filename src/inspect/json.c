@@ -261,6 +261,45 @@ static json_t *caveats_json(void)
         "things.");
 }
 
+static int hundredths(double x)
+{
+    return (int)lround(100 * x);
+}
+
+/* The counts of roles; who aligns; what hangs on whom. */
+static json_t *summary_json(const heed_inspection *x)
+{
+    json_t *list = json_pack("[s]", x->summary);
+    heed_shape_buffer name;
+    const column *c = &x->trained->columns[x->trained->base[M_AER][x->winner.variant][HEED_CROSS] + x->winner.sub];
+    double aer = x->measures[c->first + x->winner.slot].value;
+    if (!isnan(aer)) {
+        heed_head head = head_at(x, x->heads[HEED_ENC] + x->heads[HEED_DEC] + x->winner.slot);
+        json_push(&list, json_sprintf("%s aligns words best: error rate %d.%02d.",
+                                      heed_head_name(head.type, head.layer, head.head, &name), hundredths(aer) / 100,
+                                      hundredths(aer) % 100));
+    }
+    for (int64_t i = 0; i < heads_count(x); i++) {
+        json_t *line = NULL;
+        heed_head head = head_at(x, i);
+        for (int p = 0; p < x->desc.phenomena_count; p++) {
+            if (carrier_of(x, p, true) != i)
+                continue;
+            int part = hundredths(x->patching->of[p * heads_count(x) + i].value);
+            json_t *longer = line ? json_sprintf("%s, %d %% of %s", json_string_value(line), part, x->desc.phenomena[p])
+                                  : json_sprintf("%s carries %d %% of what decides %s",
+                                                 heed_head_name(head.type, head.layer, head.head, &name), part,
+                                                 x->desc.phenomena[p]);
+            json_decref(line);
+            line = longer;
+        }
+        if (line)
+            json_push(&list, json_sprintf("%s.", json_string_value(line)));
+        json_decref(line);
+    }
+    return list;
+}
+
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 static json_t *whole(const heed_inspection *x)
@@ -276,14 +315,15 @@ static json_t *whole(const heed_inspection *x)
         json_push(&blocks, block_json(&x->blocks[i]));
     for (int i = 0, n = roles_thresholds(names, values); i < n; i++)
         json_set(&thresholds, names[i], json_real(values[i]));
-    return json_pack(
-        "{s:s, s:i, s:o, s:o, s:[s], s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:n, "
-        "s:n, s:o, s:o}",
-        "schema", "heed.inspect", "version", 1, "run", run_json(x), "model", model_json(x), "summary", x->summary,
-        "heads", heads, "sentences", sentences, "blocks", blocks, "measures", measures_json(x), "about", about_json(),
-        "thresholds", thresholds, "roles", roles_json(x), "alignment", alignment_json(x), "ablation", ablation_json(x),
-        "similarity", similarity_json(x), "examples", examples_json(x), "faithfulness", faithfulness_json(x),
-        "snapshots", snapshots_json(x), "pairs", "seeds", "health", health_json(x), "caveats", caveats_json());
+    return json_pack("{s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+                     "s:o, s:o, s:n, s:o, s:o}",
+                     "schema", "heed.inspect", "version", 1, "run", run_json(x), "model", model_json(x), "summary",
+                     summary_json(x), "heads", heads, "sentences", sentences, "blocks", blocks, "measures",
+                     measures_json(x), "about", about_json(), "thresholds", thresholds, "roles", roles_json(x),
+                     "alignment", alignment_json(x), "ablation", ablation_json(x), "similarity", similarity_json(x),
+                     "examples", examples_json(x), "faithfulness", faithfulness_json(x), "snapshots", snapshots_json(x),
+                     "pairs", pairs_json(x), "patching", patching_json(x), "carriers", carriers_json(x), "seeds",
+                     "health", health_json(x), "caveats", caveats_json());
 }
 
 /* What json_dump_callback hands over, with '<' escaped, into a growing text. */

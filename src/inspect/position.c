@@ -85,16 +85,13 @@ static void fit_row(const scene *c, templates *to, const field *f, int64_t head,
     }
 }
 
-/* What each head says, before the output projection: sum_j A[i, j] v_j, summed over rows. */
+/* What each head says, summed over rows. */
 static void fit_outputs(const scene *c, templates *to, int type)
 {
-    int64_t keys = record_keys(&c->r, type), queries = record_queries(&c->r, type), d = c->r.d;
+    int64_t queries = record_queries(&c->r, type);
     for (int64_t head = 0; head < to->heads[type]; head++)
         for (int64_t i = 0; i < queries; i++)
-            for (int64_t j = 0; j < keys; j++)
-                for (int64_t k = 0; k < d; k++)
-                    to->outputs[type][head * d + k] +=
-                        (double)record_row(&c->r, type, head, i)[j] * (double)c->r.v[type][(head * keys + j) * d + k];
+            record_say(&c->r, type, head, i, to->outputs[type] + head * c->r.d);
     to->rows[type] += (double)queries;
 }
 

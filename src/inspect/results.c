@@ -90,17 +90,16 @@ static json_t *effect_json(const effect *e)
 static json_t *effects_json(const heed_inspection *x, const effect *e, int64_t i, int how)
 {
     static const char *const variants[ABLATIONS] = { "zero", "mean", "uniform" };
-    json_t *forced = json_object(), *free = json_object();
-    for (int p = 0; p < x->desc.phenomena_count; p++) {
-        const effect *one = &e[EFFECT_FORCED + p], *other = one + x->desc.phenomena_count;
-        if (!isnan(one->value))
-            json_set(&forced, x->desc.phenomena[p], effect_json(one));
-        if (!isnan(other->value))
-            json_set(&free, x->desc.phenomena[p], effect_json(other));
-    }
-    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o}", "head", json_head(x, i), "variant", variants[how], "loss",
-                     effect_json(&e[EFFECT_LOSS]), "exact", effect_json(&e[EFFECT_EXACT]), "forced", forced, "free",
-                     free);
+    json_t *of[] = { json_object(), json_object(), json_object() };
+    for (int p = 0; p < x->desc.phenomena_count; p++)
+        for (int k = 0; k < 3; k++) {
+            const effect *one = &e[EFFECT_FORCED + k * x->desc.phenomena_count + p];
+            if (!isnan(one->value))
+                json_set(&of[k], x->desc.phenomena[p], effect_json(one));
+        }
+    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "head", json_head(x, i), "variant", variants[how], "loss",
+                     effect_json(&e[EFFECT_LOSS]), "exact", effect_json(&e[EFFECT_EXACT]), "forced", of[0], "free",
+                     of[1], "margin", of[2]);
 }
 
 static double area(const double *y, int64_t n)
@@ -183,6 +182,84 @@ json_t *ablation_json(const heed_inspection *x)
     return json_pack("{s:{s:o, s:o, s:n, s:o}, s:o, s:o, s:o, s:[]}", "base", "loss", json_of(a->tally.loss), "exact",
                      json_of(a->tally.exact), "bleu", "phenomena", phenomena, "effects", effects, "curve",
                      curve_json(x), "cache", cache, "redundancy");
+}
+
+/* ---- minimal pairs ------------------------------------------------------------------------------------------------------ */
+
+static json_t *head_effects(const heed_inspection *x, const double *values)
+{
+    json_t *object = json_object();
+    heed_shape_buffer name;
+    for (int64_t i = 0; i < heads_count(x); i++) {
+        heed_head head = head_at(x, i);
+        json_set(&object, heed_head_name(head.type, head.layer, head.head, &name), json_of(values[i]));
+    }
+    return object;
+}
+
+/* Those whose two sentences are shown. */
+json_t *pairs_json(const heed_inspection *x)
+{
+    json_t *list = json_array();
+    const heed_sentence *shown = x->desc.shown;
+    for (int64_t i = 0; i < x->desc.pairs_count; i++) {
+        const heed_minimal_pair *p = &x->desc.pairs[i];
+        const heed_sentence *a = p->sentences[0], *b = p->sentences[1];
+        if (a < shown || a >= shown + x->desc.shown_count || b < shown || b >= shown + x->desc.shown_count)
+            continue;
+        bool last = p->row + 1 >= a->tgt.count;
+        json_push(&list, json_pack("{s:[o, o], s:i, s:o, s:i, s:[o, o], s:[o, o], s:o}", "sentences",
+                                   json_text_of(a->id), json_text_of(b->id), "word", (int)p->word, "code",
+                                   json_text_of(x->desc.phenomena[p->phenomenon]), "position", (int)p->row, "form",
+                                   json_text_of(last ? "<eos>" : a->tgt.words[p->row + 1]),
+                                   json_text_of(last ? "<eos>" : b->tgt.words[p->row + 1]), "margin",
+                                   json_of(x->patching->margins[2 * i]), json_of(x->patching->margins[2 * i + 1]),
+                                   "effect", head_effects(x, x->patching->effects + i * heads_count(x))));
+    }
+    if (x->patching)
+        return list;
+    json_decref(list);
+    return json_null();
+}
+
+json_t *patching_json(const heed_inspection *x)
+{
+    const patching *p = x->patching;
+    json_t *object = json_object();
+    int64_t n = heads_count(x);
+    for (int code = 0; p && code < x->desc.phenomena_count; code++) {
+        json_t *effects = json_array();
+        for (int64_t i = 0; i < n; i++)
+            json_push(&effects, effect_json(&p->of[code * n + i]));
+        json_t *one = json_pack("{s:I, s:I, s:o}", "n", (json_int_t)p->count[2 * code], "dropped",
+                                (json_int_t)p->count[2 * code + 1], "effects", effects);
+        if (p->count[2 * code] || p->count[2 * code + 1])
+            json_set(&object, x->desc.phenomena[code], one);
+        else
+            json_decref(one);
+    }
+    if (p)
+        return object;
+    json_decref(object);
+    return json_null();
+}
+
+json_t *carriers_json(const heed_inspection *x)
+{
+    json_t *list = json_array();
+    for (int p = 0; p < x->desc.phenomena_count; p++)
+        for (int patched = 1; patched >= 0; patched--) {
+            int64_t i = carrier_of(x, p, patched);
+            const effect *e = i < 0     ? NULL
+                              : patched ? &x->patching->of[p * heads_count(x) + i]
+                                        : &x->ablations->of[HEED_ABLATE_ZERO][i * effects_count(x) + EFFECT_FORCED +
+                                                                              2 * x->desc.phenomena_count + p];
+            if (e)
+                json_push(&list,
+                          json_pack("{s:s, s:o, s:s, s:o}", "code", x->desc.phenomena[p], "head", json_head(x, i), "by",
+                                    patched ? "patching" : "margin", "effect", effect_json(e)));
+        }
+    return list;
 }
 
 /* ---- the rest ------------------------------------------------------------------------------------------------------ */

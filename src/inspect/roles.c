@@ -1,7 +1,8 @@
 /* What each head does, by rules: a label needs the lower end of its interval at or above the threshold, above the untrained
  * control, and twice chance; and it says how good the evidence is:
  *
- *     A  causal: without the head, or with its pattern flattened, what it claims gets worse (after Holm's correction)
+ *     A  causal: without the head, or with its pattern flattened, what it claims gets worse, or it carries a part of the
+ *        cue between minimal pairs (after Holm's correction over heads)
  *     B  statistical only        C  single examples only
  *
  * Several labels may hold, and none may: then the head is unassigned. */
@@ -56,7 +57,22 @@ static bool holds(const heed_measure *m, double threshold, bool no_lift)
            (no_lift || isnan(m->chance) || m->value >= 2 * m->chance);
 }
 
-/* Whether ablation confirms a label of a kind of arcs (-1: of a pattern). */
+enum { GIVEN, TRANSLATED, LOG_ODDS, PATCHED, WAYS }; /* the first three as effects are ordered */
+
+static void say_why(label *l, const char *code, int way, const effect *e)
+{
+    static const char *const what[] = { "", "", "the log odds of " };
+    static const char *const where[] = { ", given the sentence so far, falls", ", in its own translations, falls",
+                                         " fall" };
+    if (way == PATCHED)
+        snprintf(l->why, sizeof l->why, "of what differs between pairs of %.40s it carries %.2f (%.2f to %.2f)", code,
+                 e->value, e->lo, e->hi);
+    else
+        snprintf(l->why, sizeof l->why, "without it %s%.40s%s by %.3f (%.3f to %.3f)", what[way], code, where[way],
+                 -e->value, -e->hi, -e->lo);
+}
+
+/* Whether ablation or patching confirms a label of a kind of arcs (-1: of a pattern). */
 static char grade(const heed_inspection *x, int64_t i, int kind, label *l)
 {
     const ablations *a = x->ablations;
@@ -67,14 +83,15 @@ static char grade(const heed_inspection *x, int64_t i, int kind, label *l)
         return sentences < FEW ? 'C' : 'B';
     }
     const effect *zero = a->of[HEED_ABLATE_ZERO] + i * columns, *flat = a->of[HEED_ABLATE_UNIFORM] + i * columns;
-    for (int k = 0; k < x->desc.claims_count; k++)
-        for (int free = 0; free < 2 && x->desc.claims[k][0] == kind; free++) {
+    for (int way = 0; way < WAYS; way++)
+        for (int k = 0; k < x->desc.claims_count; k++) {
             int p = x->desc.claims[k][1];
-            const effect *e = &zero[EFFECT_FORCED + free * phenomena + p];
-            if (!e->matters || e->value >= 0)
+            const effect *e = way != PATCHED ? &zero[EFFECT_FORCED + way * phenomena + p]
+                              : x->patching  ? &x->patching->of[p * heads_count(x) + i]
+                                             : NULL;
+            if (x->desc.claims[k][0] != kind || !e || !e->matters || (way == PATCHED) != (e->value > 0))
                 continue;
-            snprintf(l->why, sizeof l->why, "without it %.40s, %s, falls by %.3f (%.3f to %.3f)", x->desc.phenomena[p],
-                     free ? "in its own translations" : "given the sentence so far", -e->value, -e->hi, -e->lo);
+            say_why(l, x->desc.phenomena[p], way, e);
             return 'A';
         }
     if (kind < 0 && flat[EFFECT_LOSS].matters && flat[EFFECT_LOSS].value > 0) {
@@ -228,6 +245,20 @@ static void summarise(heed_inspection *x)
     snprintf(x->summary + at, sizeof x->summary - at, ".");
 }
 
+/* "looks at the previous token; gold arcs: subject, relative" */
+static void say_text(role *r)
+{
+    size_t at = (size_t)snprintf(r->text, sizeof r->text, "%s", r->count ? "" : "unassigned");
+    for (int arcs = 0; arcs < 2; arcs++)
+        for (int k = 0, said = 0; k < r->count; k++) {
+            const char *start = arcs ? at ? "; gold arcs: " : "gold arcs: " : "looks at ";
+            if ((r->labels[k].measure == M_ARC_GAIN) != arcs || at >= sizeof r->text)
+                continue;
+            at += (size_t)snprintf(r->text + at, sizeof r->text - at, "%s%s", said++ ? arcs ? ", " : " and " : start,
+                                   r->labels[k].name);
+        }
+}
+
 bool roles_run(heed_inspection *x)
 {
     int64_t n = heads_count(x), count, *which = heed_arena_alloc(x->arena, n * (int64_t)sizeof *which);
@@ -240,9 +271,7 @@ bool roles_run(heed_inspection *x)
         try_rules(x, i, r);
         try_alignment(x, i, r);
         try_arcs(x, i, r);
-        size_t at = (size_t)snprintf(r->text, sizeof r->text, "%s", r->count ? "looks at " : "unassigned");
-        for (int k = 0; k < r->count && at < sizeof r->text; k++)
-            at += (size_t)snprintf(r->text + at, sizeof r->text - at, "%s%s", k ? " and " : "", r->labels[k].name);
+        say_text(r);
     }
     for (int64_t i = 0; i < n && x->ablations; i++) /* all heads of one role, off together */
         for (int k = 0; k < x->roles[i].count; k++) {

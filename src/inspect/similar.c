@@ -26,17 +26,6 @@ static sums *sums_new(const heed_inspection *x)
     return s;
 }
 
-/* What a head says in a row: sum_j A[i, j] v_j. */
-static void say(const heed_record *r, int type, int64_t head, int64_t i, double *out)
-{
-    int64_t keys = record_keys(r, type);
-    for (int64_t k = 0; k < r->d; k++) {
-        out[k] = 0;
-        for (int64_t j = 0; j < keys; j++)
-            out[k] += (double)record_row(r, type, head, i)[j] * (double)r->v[type][(head * keys + j) * r->d + k];
-    }
-}
-
 static void compare(scene *c, sums *to, int type, int64_t a, int64_t b)
 {
     int64_t heads = c->x->heads[type], layer = a / c->r.heads;
@@ -49,8 +38,9 @@ static void compare(scene *c, sums *to, int type, int64_t a, int64_t b)
         if (layer != b / c->r.heads)
             continue;
         double both = 0, squares[2] = { 0 };
-        say(&c->r, type, a, i, one);
-        say(&c->r, type, b, i, other);
+        memset(one, 0, 2 * (size_t)c->r.d * sizeof *one);
+        record_say(&c->r, type, a, i, one);
+        record_say(&c->r, type, b, i, other);
         for (int64_t k = 0; k < c->r.d; k++) {
             both += one[k] * other[k];
             squares[0] += one[k] * one[k];

@@ -204,10 +204,29 @@ double table_value(const table *t, const column *c, int64_t slot)
     return values[RESAMPLES];
 }
 
-static int ascending(const void *a, const void *b)
+/* The k-th smallest, which then stands at k (Hoare 1961). */
+static double nth(double *x, int n, int k)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+    for (int from = 0, to = n - 1; from < to;) {
+        double pivot = x[from + (to - from) / 2];
+        int i = from - 1, j = to + 1;
+        for (;;) {
+            while (x[++i] < pivot)
+                ;
+            while (x[--j] > pivot)
+                ;
+            if (i >= j)
+                break;
+            double moved = x[i];
+            x[i] = x[j];
+            x[j] = moved;
+        }
+        if (k <= j)
+            to = j;
+        else
+            from = j + 1;
+    }
+    return x[k];
 }
 
 void percentiles(double *values, double *lo, double *hi)
@@ -216,9 +235,8 @@ void percentiles(double *values, double *lo, double *hi)
     for (int r = 0; r < RESAMPLES; r++)
         if (!isnan(values[r]))
             values[n++] = values[r];
-    qsort(values, (size_t)n, sizeof *values, ascending);
-    *lo = n ? values[n / 40] : (double)NAN;
-    *hi = n ? values[n - 1 - n / 40] : (double)NAN;
+    *lo = n ? nth(values, n, n / 40) : (double)NAN;
+    *hi = n ? nth(values, n, n - 1 - n / 40) : (double)NAN;
 }
 
 heed_measure table_measure(const table *t, const column *c, int64_t slot, const double *draws)

@@ -165,8 +165,7 @@ static bool through_cache(const heed_attention *m, heed_cache *cache, heed_var *
     return heads[K] && heads[V];
 }
 
-/* ---- forward
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- forward ----------------------------------------------------------------------------------------------------- */
 
 static bool operand_fits(const heed_var *x, const char *name, int64_t width, const char *layer)
 {
@@ -202,7 +201,10 @@ static heed_var *forward(const heed_attention *m, heed_var *q, heed_var *k, heed
     };
     heed_var *out = m->composed ? heed_attend_composed(heads[Q], heads[K], heads[V], desc) /* [B, Tq, H, d_k] */
                                 : heed_attend(heads[Q], heads[K], heads[V], desc);
-    return heed_linear_forward(&m->out, heed_reshape(out, q->value.shape)); /* [B, Tq, d_model] */
+    out = heed_reshape(out, q->value.shape); /* [B, Tq, d_model] */
+    if (call.added)
+        out = heed_add(out, call.added);
+    return heed_linear_forward(&m->out, out);
 }
 
 heed_var *heed_attention_forward(const heed_attention *m, heed_var *q, heed_var *k, heed_var *v,

@@ -102,6 +102,13 @@ bool trace_into(heed_attention_call *call, const heed_trace *trace, heed_attenti
         call->weights = &trace->weights[type][i];
     if (trace && trace->parts[type])
         call->parts = &trace->parts[type][3 * i];
+    if (trace && trace->added[type]) {
+        heed_shape s = trace->added[type]->value.shape; /* a wrong one is refused where it is added */
+        call->added =
+            heed_reshape(heed_slice(trace->added[type], 0, i, i + 1), HEED_SHAPE(s.dims[1], s.dims[2], s.dims[3]));
+        if (!call->added)
+            return false;
+    }
     if (!trace || !trace->gates[type])
         return true;
     heed_var *gates = trace->gates[type];
