@@ -316,6 +316,22 @@ static inline double planted_loss(const heed_transformer *m, const heed_sentence
     return loss;
 }
 
+/* Of the verb's number, in logits. */
+static inline double planted_margin(const heed_transformer *m, const heed_sentence *s)
+{
+    heed_tape *tape = heed_tape_new((heed_tape_desc){ .eval = true, .no_grad = true, .threads = 1 });
+    heed_ids *src = heed_input_ids(tape, HEED_SHAPE(1, PLANTED_S), s->src.ids);
+    heed_ids *tgt = heed_input_ids(tape, HEED_SHAPE(1, PLANTED_S), s->tgt.ids);
+    heed_tensor logits =
+        heed_value(heed_transformer_decode(m, tgt, heed_transformer_encode(m, src, NULL, NULL), NULL, NULL, NULL));
+    int verb = s->arcs->word, row = PLANTED_WORDS - 1 - verb;
+    int32_t want = s->tgt.ids[row + 1], one = s->src.ids[verb], many = one - VERBS + MANY_VERBS;
+    double margin = (double)logits.data[row * TARGET_WORDS + want] -
+                    (double)logits.data[row * TARGET_WORDS + (want == one ? many : one)];
+    heed_tape_free(tape);
+    return margin;
+}
+
 static inline bool planted_evaluate(heed_outcome *o, void *context)
 {
     planted_set *set = context;
@@ -323,8 +339,10 @@ static inline bool planted_evaluate(heed_outcome *o, void *context)
         const heed_sentence *s = &set->sentences[i];
         char text[256];
         int at = i - PLANTED_FIT;
-        if (o->measure)
+        if (o->measure) {
             o->loss[at] = planted_loss(set->net, s, &o->forced[at]);
+            o->margin[at] = planted_margin(set->net, s);
+        }
         if (o->translate) {
             if (!planted_translate(set->net, s, text, sizeof text))
                 return false;

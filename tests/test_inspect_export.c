@@ -86,11 +86,15 @@ static void the_json_has_what_its_page_says(void **state)
     static const char *const keys[] = { "schema",    "version",  "run",        "model",    "summary",      "heads",
                                         "sentences", "blocks",   "measures",   "about",    "thresholds",   "roles",
                                         "alignment", "ablation", "similarity", "examples", "faithfulness", "snapshots",
-                                        "pairs",     "seeds",    "health",     "caveats" };
+                                        "pairs",     "patching", "carriers",   "seeds",    "health",       "caveats" };
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         at(all, keys[i]);
     assert_int_equal(json_object_size(all), sizeof keys / sizeof keys[0]);
     assert_string_equal(json_string_value(at(all, "heads.5")), "dec.0.1");
+    assert_string_equal(json_string_value(at(all, "summary.1")), "cross.0.0 aligns words best: error rate 0.00.");
+    assert_string_equal(json_string_value(at(all, "carriers.0.code")), "NUMBER");
+    assert_string_equal(json_string_value(at(all, "carriers.0.by")), "margin");
+    assert_string_equal(json_string_value(at(all, "carriers.0.head")), "cross.0.0");
     assert_int_equal(json_integer_value(at(all, "run.measured")), PLANTED_COUNT - PLANTED_FIT);
     assert_int_equal(json_integer_value(at(all, "model.layers.cross")), 1);
     for (size_t i = 0; i < json_array_size(at(all, "health")); i++) { /* a sink, and that some are uniform */
@@ -145,8 +149,16 @@ static void ablations_are_what_the_program_says(void **state)
     assert_true(change < -0.2 && json_is_true(at(of_number, "forced.NUMBER.matters")));
     assert_true(json_number_value(at(of_number, "forced.NUMBER.lo")) < change);
     assert_true(json_number_value(at(of_number, "free.NUMBER.value")) == change); /* nothing else goes wrong */
-
     const heed_head number = { HEED_ENC, 0, 3 };
+    double margins[2] = { 0, 0 };
+    for (int off = 0; off < 2; off++) {
+        heed_ablated *without = off ? heed_ablate(&trained.m, &number, 1, HEED_ABLATE_ZERO, NULL) : NULL;
+        for (int i = PLANTED_FIT; i < PLANTED_COUNT; i++)
+            margins[off] += planted_margin(&trained.m, &many.sentences[i]) / (PLANTED_COUNT - PLANTED_FIT);
+        heed_ablate_undo(without);
+    }
+    change = json_number_value(at(of_number, "margin.NUMBER.value"));
+    assert_true(change < -1 && fabs(change - (margins[1] - margins[0])) < 1e-4);
     json_t *cache = json_object_get(at(all, "ablation.cache"), "enc.0.3");
     assert_non_null(cache);
     heed_ablated *off = heed_ablate(&trained.m, &number, 1, HEED_ABLATE_ZERO, NULL);
