@@ -1,5 +1,4 @@
-/* translate_toy inspect: what every head learned, in numbers, words and pictures (docs/inspect.md); translate_toy ablate:
- * a translation with and without some heads. */
+/* translate_toy inspect: what every head learned, in numbers, words and pictures (docs/inspect.md). */
 #include "decisions.h"
 #include "folder.h"
 #include "inspect_data.h"
@@ -385,103 +384,6 @@ int cmd_inspect(int argc, char **argv)
     output_check();
     inspect_data_free(&d);
     heed_corpus_free(corpus);
-    model_free(m);
-    return 0;
-}
-
-/* ---- ablate ------------------------------------------------------------------------------------------------------ */
-
-enum { MOST_HEADS = 256 };
-
-static int read_heads(const model *m, const char *names, heed_head *heads)
-{
-    char *copy = strdup(names), *rest;
-    int n = 0;
-    if (!copy)
-        die("out of memory");
-    for (char *name = strtok_r(copy, ",", &rest); name; name = strtok_r(NULL, ",", &rest)) {
-        if (n == MOST_HEADS)
-            die_usage("ablate: at most %d heads", MOST_HEADS);
-        if (!heed_head_named(&m->net, name, &heads[n++]))
-            die_usage("ablate: %s", heed_error());
-    }
-    free(copy);
-    return n;
-}
-
-/* The sentence's translation, and the loss of `of` (NULL: of that translation). */
-static char *translate_one(const model *m, const char *text, const int32_t **of, int64_t *length, double *loss)
-{
-    static int32_t src[1024], tgt[2100], kept[2100];
-    int32_t out_length;
-    int64_t n = heed_vocab_encode(m->source, text, src, 1000, NULL);
-    if (n < 1)
-        die("ablate: %s", n ? heed_error() : "the sentence is empty");
-    heed_tape *tape = heed_tape_new((heed_tape_desc){ .eval = true, .no_grad = true, .threads = 1 });
-    src[n] = HEED_EOS;
-    heed_decode_desc desc = { .bos = HEED_BOS, .eos = HEED_EOS, .max_length = 2 * n + 10 };
-    if (!tape || !heed_decode_greedy(&m->net, tape, src, NULL, 1, n + 1, desc, tgt, &out_length))
-        die("%s", heed_error());
-    char *translation = heed_vocab_decode(m->target, tgt, out_length);
-    if (!*of) {
-        memcpy(kept, tgt, sizeof kept);
-        *of = kept;
-        *length = out_length;
-    }
-    heed_dataset *one = heed_dataset_new();
-    if (!translation || !one || !heed_dataset_add(one, src, n, *of, *length))
-        die("%s", heed_error());
-    score_targets(m, one, 1, loss);
-    *loss = -*loss / (double)(*length + 1);
-    heed_dataset_free(one);
-    heed_tape_free(tape);
-    return translation;
-}
-
-int cmd_ablate(int argc, char **argv)
-{
-    const char *path = "heed-run", *names = NULL, *how_name = "zero";
-    static const char *const ways[] = { "zero", "uniform", NULL };
-    option rows[] = {
-        { "model", OPTION_TEXT, &path, "M", "a model file, or the folder of a run", 0, 0, 0 },
-        { "heads", OPTION_TEXT, &names, "LIST", "heads to switch off, such as enc.0.1,cross.1.3", 0, 0, 0 },
-        { "how", OPTION_TEXT, &how_name, "WAY", "zero: silent; uniform: equal weights", 0, 0, 0 },
-        { .name = NULL },
-    };
-    command_line line = { "ablate", "TEXT ...",
-                          "Translates each TEXT with all heads, then without some, and says what that costs:\n"
-                          "the loss, in nats a token, of the first translation.",
-                          rows };
-    int operands;
-    options_result parsed = options_parse(&line, argc, argv, &operands);
-    if (parsed != OPTIONS_RUN)
-        return parsed == OPTIONS_HELP ? (output_check(), 0) : EXIT_USAGE;
-    if (!names || operands == 0)
-        die_usage("ablate: give --heads and sentences, in quotes");
-    if (!option_choice(how_name, ways))
-        die_usage("ablate: --how is zero or uniform, not \"%s\"", how_name);
-    model *m = model_load(path, false);
-    heed_head heads[MOST_HEADS];
-    int n = read_heads(m, names, heads);
-    heed_ablation how = how_name[0] == 'z' ? HEED_ABLATE_ZERO : HEED_ABLATE_UNIFORM;
-    for (int i = 1; i <= operands; i++) {
-        const int32_t *of = NULL;
-        int64_t length;
-        double with, without;
-        char *before = translate_one(m, argv[i], &of, &length, &with);
-        heed_ablated *off = heed_ablate(&m->net, heads, n, how, NULL);
-        if (!off)
-            die("%s", heed_error());
-        char *after = translate_one(m, argv[i], &of, &length, &without);
-        heed_ablate_undo(off);
-        printf("%s%s\n", i > 1 ? "\n" : "", argv[i]);
-        printf("with all heads   %s\n", before);
-        printf("without          %s%s\n", after, strcmp(before, after) == 0 ? "   (the same)" : "");
-        printf("loss             %.4f, %.4f without\n", with, without);
-        heed_text_free(before);
-        heed_text_free(after);
-    }
-    output_check();
     model_free(m);
     return 0;
 }
