@@ -43,7 +43,7 @@ TESTS    := $(wildcard tests/test_*.c)
 PROGRAMS64 := $(if $(GOLDEN),golden) $(filter own_op,$(SINGLE:examples/%.c=%))
 PROGRAMS   := $(if $(TOY),translate_toy) $(if $(BENCH),heed_bench) $(filter-out $(PROGRAMS64),$(SINGLE:examples/%.c=%))
 # Scripts that make test runs. The others have a target of their own.
-SCRIPTS  := $(filter-out tests/run.sh tests/faults.sh tests/readme.sh tests/lint_test.sh tests/long_%, \
+SCRIPTS  := $(filter-out tests/run.sh tests/faults.sh tests/readme.sh tests/lint_test.sh tests/page.sh tests/long_%, \
               $(wildcard tests/*.sh))
 
 PACKAGES := openblas jansson libutf8proc

@@ -9,7 +9,7 @@ usage: ./bootstrap.sh demo|test|check|deps
 
   demo     install what is missing, then `make demo`: trains a small translator and translates
   test     install what is missing, then `make test`
-  check    install what is missing for `make check` (clang, formatter, C++), then run it
+  check    install what is missing for `make check` (clang, formatter, C++, Chromium), then run it
   deps     install what is missing for all of these, and stop
 
 Debian and Ubuntu: packages come from apt-get, through sudo if you are not root; the commands are shown first.
@@ -33,10 +33,12 @@ have() {
     clang-format) command -v clang-format ;;
     patch) command -v patch ;;
     strace) command -v strace ;;
+    chromium) command -v chromium || command -v chromium-browser || command -v google-chrome ;;
+    node) command -v node ;;
     esac >/dev/null 2>&1
 }
 run_needs='cc make pkg-config openblas jansson utf8proc cmocka'
-check_needs="$run_needs c++ clang clang-omp clang-format patch strace"
+check_needs="$run_needs c++ clang clang-omp clang-format patch strace chromium node"
 
 # One line a distribution: its package for each need.
 packages() { # packages DISTRIBUTION NEED...
@@ -51,6 +53,7 @@ packages() { # packages DISTRIBUTION NEED...
         debian:cmocka) echo libcmocka-dev ;;
         debian:c++) echo g++ ;;
         debian:clang-omp) echo libomp-dev ;;
+        debian:node) echo nodejs ;;
 
         fedora:cc) echo gcc ;;
         fedora:pkg-config) echo pkgconf-pkg-config ;;
@@ -61,12 +64,14 @@ packages() { # packages DISTRIBUTION NEED...
         fedora:c++) echo gcc-c++ ;;
         fedora:clang-omp) echo libomp-devel ;;
         fedora:clang-format) echo clang-tools-extra ;;
+        fedora:node) echo nodejs ;;
 
         arch:cc | arch:c++) echo gcc ;;
         arch:pkg-config) echo pkgconf ;;
         arch:utf8proc) echo libutf8proc ;;
         arch:clang-omp) echo openmp ;;
         arch:clang-format) echo clang ;;
+        arch:node) echo nodejs ;;
 
         alpine:cc) echo gcc musl-dev ;;
         alpine:pkg-config) echo pkgconf ;;
@@ -77,6 +82,7 @@ packages() { # packages DISTRIBUTION NEED...
         alpine:c++) echo g++ ;;
         alpine:clang-omp) echo openmp-dev ;;
         alpine:clang-format) echo clang-extra-tools ;;
+        alpine:node) echo nodejs ;;
 
         suse:cc) echo gcc ;;
         suse:openblas) echo openblas-devel ;;
@@ -86,6 +92,7 @@ packages() { # packages DISTRIBUTION NEED...
         suse:c++) echo gcc-c++ ;;
         suse:clang-omp) echo libomp-devel ;;
         suse:clang-format) echo clang-tools ;;
+        suse:node) echo nodejs ;;
         *) echo "$need" ;;
         esac
     done | tr '\n' ' ' | sed 's/ $//'

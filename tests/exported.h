@@ -76,10 +76,12 @@ static inline json_t *at(json_t *all, const char *path) /* "sentences.0.src" */
     return all;
 }
 
+/* HEED_KEEP names a folder where what is written stays, for tests of the page. */
 static inline const char *inspect_into(const char *name, planted_set *of)
 {
     static char folder[256];
-    snprintf(folder, sizeof folder, "%s", folder_path(name));
+    const char *kept = getenv("HEED_KEEP");
+    snprintf(folder, sizeof folder, "%s/%s", kept ? kept : folder_name, name);
     mkdir(folder, 0777);
     heed_inspection *x = planted_inspect(of, &trained, &untrained);
     if (!heed_inspection_write(x, folder))

@@ -18,6 +18,7 @@ check() {
     run_counted 'lint notices planted violations' tests/lint_test.sh
     run_counted 'format' "${build[@]}" fmt-check
     run_counted 'install' tests/install/install.sh
+    run_counted 'the page, in Chromium' env BIN=$BUILD bash tests/page.sh
     run_counted 'planted faults, a few' tests/faults.sh 3
     run_counted 'README test: its own test' tests/readme.sh --self-test
     run_counted 'README, its demo included' tests/readme.sh

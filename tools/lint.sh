@@ -85,7 +85,7 @@ speed_homes() {
 }
 
 long_files() {
-    files . '*.c' '*.h' '*.sh' '*.py' '*.awk' Makefile run | xargs wc -l |
+    files . '*.c' '*.h' '*.sh' '*.py' '*.awk' '*.js' '*.css' '*.html' Makefile run | xargs wc -l |
         awk -v most=$max_lines '$2 != "total" && $1 > most { print $2 ": " $1 " lines, at most " most }'
 }
 
