@@ -160,9 +160,23 @@ async function showsTheArrays(env) {
 /* A cell's place, its middle and its corner, in a picture of the screen. */
 const middle = (p, q, k) => [p.x + (k + 0.5) * p.cell, p.y + (q + 0.5) * p.cell];
 
+/* Two pixels of the screen to one of the page. */
+async function sharp(env) {
+    const tab = await env.tab({ height: 1400, ratio: 2 });
+    await tab.open(env.real.page, '#z=1&v=head&g=off&th=light&t=cross&l=1&h=2');
+    const p = await tab.eval('inspector.picture'),
+        image = readPng(await tab.screenshot());
+    assert.strictEqual(image.width, 2560);
+    for (let i = 0; i < p.values.length; i++) {
+        const [x, y] = middle(p, Math.floor(i / p.cols), i % p.cols);
+        near(image.at(2 * x, 2 * y), ramp(p.values[i], 'light'), 2, 'ratio 2, cell ' + i);
+    }
+}
+
 async function paintsTheRamp(env) {
     const tab = await env.tab({ height: 1400 }),
         draw = random(3);
+    await sharp(env);
     for (const theme of ['light', 'dark'])
         for (const head of ['t=enc&l=1&h=0', 't=dec&l=0&h=1', 't=cross&l=1&h=2']) {
             await tab.open(env.real.page, '#z=1&v=head&g=off&th=' + theme + '&' + head);
@@ -287,6 +301,9 @@ async function showsPlantedHeads(env) {
 
 /* ---- B5 ---- */
 
+const text = (tab, id) => tab.eval('document.getElementById(' + JSON.stringify(id) + ').textContent');
+const column = (p, k) => p.values.filter((_, i) => i % p.cols === k).reduce((a, b) => a + b, 0);
+
 async function readsUnderThePointer(env) {
     const tab = await env.tab({ height: 1400 }),
         json = JSON.parse(fs.readFileSync(path.join(env.real.folder, 'inspect.json'))),
@@ -328,6 +345,8 @@ async function readsUnderThePointer(env) {
         (await tab.eval('document.getElementById("readout").textContent')).includes('(3)'),
         'a locked cell stays',
     );
+    /* The column's total is said. */
+    assert.ok((await text(tab, 'row-words')).includes('; key 3 gets ' + column(p, 3).toFixed(2) + ' in all'));
     /* Links: each row's fewest keys that hold 80 % of it, of the quantised weights. */
     await tab.go('#z=1&v=head&t=cross&l=1&h=1&m=links&x=' + s.id);
     let want = 0;
@@ -337,6 +356,9 @@ async function readsUnderThePointer(env) {
     }
     assert.strictEqual(await tab.eval('document.querySelectorAll(".links path").length'), want);
     assert.strictEqual(await tab.eval('inspector.linkCount()'), want);
+    await tab.go('#z=1&v=head&t=cross&l=1&h=1&m=links&ms=100&x=' + s.id);
+    const all = p.values.filter((v) => v > 0).length;
+    assert.strictEqual(await tab.eval('document.querySelectorAll(".links path").length'), all, 'all links');
     /* Without special tokens a row is made to sum to 1 again, and what was removed is said. */
     await tab.go('#z=1&v=head&t=cross&l=1&h=1&hs=1&x=' + s.id);
     const content = await tab.eval('inspector.picture'),

@@ -124,9 +124,16 @@ function thumbnail(c, small, s, name, place, tools) {
     c.drawImage(small, x, y, side, side);
 }
 
+/* Roles of a head at a snapshot. */
+const rolesThen = (name, at) => {
+    const roles = D.snapshots && D.snapshots.roles && D.snapshots.roles[at];
+    return ((roles && roles[D.headIndex.get(name)]) || []).map((x) => x.role || x);
+};
+
 function tile(name, most) {
     const { t, l, h } = headAt(name),
-        label = mainLabel(name),
+        label = state.ck === null ? mainLabel(name) : null,
+        then = state.ck === null ? '' : rolesThen(name, stepIndex())[0] || '',
         r = rolesOf(name),
         importance = importanceOf(name);
     const share = importance && known(importance.value) && most > 0 ? Math.max(2, (100 * importance.value) / most) : 0;
@@ -142,7 +149,7 @@ function tile(name, most) {
             'aria-label': headWords(name) + number + (importance ? ', importance ' + num(importance.value, 3) : ''),
             onclick: () => openHead(name),
         },
-        el('span', { class: 'tag' }, label ? shortRole(label.role) : r.idle ? 'idle' : ''),
+        el('span', { class: 'tag' }, label ? shortRole(label.role) : then ? shortRole(then) : r.idle ? 'idle' : ''),
         label && el('span', { class: 'grade grade-' + label.grade }, label.grade),
         el('span', { class: 'weight', style: { width: share + '%' } }),
     );
@@ -209,7 +216,8 @@ function atlasView(host) {
                   { class: 'muted' },
                   (state.a === 'thumb'
                       ? 'Each tile: one head on this sentence, rows look at columns. '
-                      : 'Shade: 0 to ' + num(tileScale()) + '. ') + 'Bar: importance. Letter: evidence.',
+                      : 'Shade: 0 to ' + num(tileScale()) + '. ') +
+                      (state.ck === null ? 'Bar: importance. Letter: evidence.' : 'Roles as at step ' + state.ck + '.'),
               )
             : el('p', { class: 'empty' }, 'There are no heads in this page.'),
     );

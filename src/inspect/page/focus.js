@@ -108,7 +108,7 @@ function readout() {
         ? cellWords(m, now.q, now.k)
         : 'Point at a cell, or use the arrow keys; click or Enter locks it.';
     $('row-words').textContent = inside
-        ? rowWords(m, now.q) + (state.q >= 0 && !hover ? '  · locked, Esc unlocks' : '')
+        ? rowWords(m, now.q) + keyWords(m, now) + (state.q >= 0 && !hover ? '  · locked, Esc unlocks' : '')
         : '';
     crosshair(inside ? now : null);
 }
@@ -258,6 +258,13 @@ function tools(m) {
             ' hide specials',
             m && m.hide ? ' (' + percent(m.removed.reduce((a, b) => a + b, 0) / (m.rows || 1)) + ' removed)' : '',
         ),
+        state.m === 'links' &&
+            select(
+                'Links of a row',
+                [50, 80, 95, 100].map((x) => [String(x), x + ' % of each row']),
+                String(state.ms),
+                (ms) => go({ ms: +ms }),
+            ),
         button('As table', 'The same numbers as a table', () => go({ v: 'table' })),
     );
 }

@@ -1,12 +1,13 @@
 /* Other pictures of the same matrix: links between words, the sentence shaded, and the terms of one score. */
 
 const LINKS_MOST = 512,
-    SHARE = 0.8;
+    SHARE = 0.8; /* of a row's weight, to begin with */
+const share = () => (state.m === 'links' ? state.ms / 100 : SHARE);
 
-/* Each row's smallest set of keys that holds 80 % of its weight. */
+/* Each row's smallest set of keys that holds the share of its weight. */
 function linkSet(m) {
     const out = [];
-    for (let q = 0; q < m.rows; q++) for (const k of topKeys(m, q, SHARE)) out.push([q, k, m.values[q * m.cols + k]]);
+    for (let q = 0; q < m.rows; q++) for (const k of topKeys(m, q, share())) out.push([q, k, m.values[q * m.cols + k]]);
     if (out.length <= LINKS_MOST) return { links: out, left: 0 };
     const least = out.map((x) => Math.abs(x[2])).sort((a, b) => b - a)[LINKS_MOST - 1];
     const links = out.filter((x) => Math.abs(x[2]) >= least).slice(0, LINKS_MOST);

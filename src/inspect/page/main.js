@@ -36,6 +36,7 @@ const PARTS = [
             s.s,
             s.hs,
             s.g,
+            s.ms,
             ['overview', 'ablate'].includes(s.v) ? s.abl : '',
             s.v === 'phenomena' ? s.p : '',
         ],

@@ -70,6 +70,7 @@ const KEYS = {
     s: ['linear', oneOf(SCALES)],
     hs: [0, (text) => (text === '1' ? 1 : 0)],
     g: ['out', oneOf(GOLDS)],
+    ms: [80, (text) => ([50, 80, 95, 100].includes(+text) ? +text : undefined)],
     a: ['thumb', (text) => text],
     o: ['layer', oneOf(ORDERS)],
     abl: ['', headSet],

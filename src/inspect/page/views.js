@@ -49,8 +49,46 @@ function compareView(host) {
                 'Rows differ by ' + num(meanJsd(a, to.m), 3) + ' bit on average (Jensen-Shannon; 0 the same, 1 apart).',
             ),
         );
+    host.append(headMap());
     if (D.pairs && D.pairs.length) host.append(pairsTable());
     boxes.forEach((made) => made.paint());
+}
+
+/* Heads of the type in a plane, near one another if they look at the same (classical scaling of their divergences). */
+function headMap() {
+    const near = D.similarity && D.similarity[state.t],
+        points = near && near.map;
+    if (!points || points.length < 3) return el('p', { class: 'muted' }, 'Similarity was not measured.');
+    const width = 420,
+        height = 260,
+        low = [0, 1].map((i) => Math.min(...points.map((p) => p[i]))),
+        span = Math.max(...[0, 1].map((i) => Math.max(...points.map((p) => p[i])) - low[i]), 1e-9);
+    const at = (p, i) => coordinate(((p[i] - low[i]) / span) * [width - 110, height - 40][i] + 20);
+    const name = (i) => headName(state.t, Math.floor(i / D.H), i % D.H);
+    return el(
+        'figure',
+        { class: 'chart map' },
+        el('figcaption', null, 'Map of ' + TYPE_WORDS[state.t].toLowerCase() + ' heads: near ones look alike'),
+        svg(
+            'svg',
+            {
+                width,
+                height,
+                viewBox: '0 0 ' + width + ' ' + height,
+                role: 'img',
+                'aria-label': 'Heads by likeness; the nearest of each stand in the inspector',
+            },
+            points.map((p, i) => [
+                svg('circle', {
+                    cx: at(p, 0),
+                    cy: at(p, 1),
+                    r: name(i) === focusName() ? 7 : 4,
+                    class: name(i) === focusName() ? 'dot here' : 'dot',
+                }),
+                svg('text', { x: +at(p, 0) + 8, y: +at(p, 1) + 4 }, name(i)),
+            ]),
+        ),
+    );
 }
 
 function meanJsd(a, b) {
@@ -159,10 +197,7 @@ function timeView(host) {
     if (made) made.paint();
 }
 
-const rolesAtStep = (at) => {
-    const roles = D.snapshots.roles && D.snapshots.roles[at] && D.snapshots.roles[at][D.headIndex.get(focusName())];
-    return (roles || []).map((x) => x.role || x).join(', ');
-};
+const rolesAtStep = (at) => rolesThen(focusName(), at).join(', ');
 
 function onsetTable() {
     const all = D.snapshots.onset || [],

@@ -70,6 +70,22 @@ function rowWords(m, q) {
         : 'row ' + q + ' sums to ' + num(sum) + '; ' + percent(m.removed[q]) + ' of it on special tokens';
 }
 
+/* What all rows together give the key; of rollout on the decoder's own inputs, how that differs from uniform attention. */
+function keyWords(m, { q, k }) {
+    if (m.signed || m.codes[q * m.cols + k]) return '';
+    let sum = 0;
+    for (let i = 0; i < m.rows; i++) sum += m.values[i * m.cols + k];
+    const even = state.m === 'rollout' && m.t === 'dec' ? block('v-' + m.s.id + '-dec') : null;
+    return (
+        '; key ' +
+        k +
+        ' gets ' +
+        num(sum) +
+        ' in all' +
+        (even ? '; ' + num(2 ** even.data[q * m.cols + k], 1) + ' × what uniform attention would give' : '')
+    );
+}
+
 /* Keys of a row in falling order of weight, until they hold the share. */
 function topKeys(m, q, share) {
     const keys = [];
