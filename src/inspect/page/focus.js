@@ -284,6 +284,8 @@ function focusView(host) {
             el('h2', null, focusName()),
             main ? roleChip(main) : el('span', { class: 'chip none' }, role.text),
             text && m && el('span', { class: 'muted' }, text),
+            state.ck !== null &&
+                el('span', { class: 'muted' }, 'weights of step ' + state.ck + ', roles of the final model'),
         ),
         tabs(),
         tools(m),

@@ -60,10 +60,10 @@ function headMap() {
         points = near && near.map;
     if (!points || points.length < 3) return el('p', { class: 'muted' }, 'Similarity was not measured.');
     const width = 420,
-        height = 260,
         low = [0, 1].map((i) => Math.min(...points.map((p) => p[i]))),
         span = Math.max(...[0, 1].map((i) => Math.max(...points.map((p) => p[i])) - low[i]), 1e-9);
-    const at = (p, i) => coordinate(((p[i] - low[i]) / span) * [width - 110, height - 40][i] + 20);
+    const height = 40 + Math.ceil(((Math.max(...points.map((p) => p[1])) - low[1]) / span) * (width - 110));
+    const at = (p, i) => coordinate(((p[i] - low[i]) / span) * (width - 110) + 20);
     const name = (i) => headName(state.t, Math.floor(i / D.H), i % D.H);
     return el(
         'figure',
@@ -123,7 +123,7 @@ function pairsTable() {
                         ),
                         p.code,
                         (p.form || []).join(' / '),
-                        top.map(([name, e]) => name + ' ' + percent(e, 0)).join(', '),
+                        el('td', { class: 'wrap' }, top.map(([name, e]) => name + ' ' + percent(e, 0)).join(', ')),
                     ];
                 }),
             ),
