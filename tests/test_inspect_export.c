@@ -145,6 +145,26 @@ static void ablations_are_what_the_program_says(void **state)
             of_number = one;
     }
     assert_non_null(of_number);
+    int shuffled = 0;
+    for (size_t i = 0; i < json_array_size(effects);
+         i++) { /* the pattern of words and number matters, of no other head */
+        json_t *one = json_array_get(effects, i);
+        const char *head = json_string_value(at(one, "head"));
+        double loss = json_number_value(at(one, "loss.value"));
+        if (strcmp(json_string_value(at(one, "variant")), "shuffle") != 0)
+            continue;
+        shuffled++;
+        assert_true(!strcmp(head, "cross.0.0") ? loss > 1 : !strcmp(head, "enc.0.3") ? loss > 0.1 : fabs(loss) < 1e-6);
+        assert_true(json_is_null(at(one, "exact")));
+    }
+    assert_int_equal(shuffled, 12);
+    json_t *redundancy = at(all, "ablation.redundancy");
+    assert_int_equal(json_array_size(redundancy), 15);
+    assert_string_equal(json_string_value(at(redundancy, "0.heads.0")), "enc.0.3");
+    assert_string_equal(json_string_value(at(redundancy, "0.heads.1")), "cross.0.0");
+    /* The number goes through cross.0.0, so without that enc.0.3 costs nothing more. */
+    assert_true(fabs(json_number_value(at(redundancy, "0.loss.value")) +
+                     json_number_value(at(of_number, "loss.value"))) < 0.05);
     double change = json_number_value(at(of_number, "forced.NUMBER.value"));
     assert_true(change < -0.2 && json_is_true(at(of_number, "forced.NUMBER.matters")));
     assert_true(json_number_value(at(of_number, "forced.NUMBER.lo")) < change);

@@ -297,7 +297,7 @@ static bool each_head(const heed_inspection *x, ablations *a)
 {
     int64_t n = heads_count(x);
     int columns = effects_count(x);
-    for (int how = 0; how < ABLATIONS; how++) {
+    for (int how = 0; how < SHUFFLED; how++) {
         bool zero = how == HEED_ABLATE_ZERO;
         if (how == HEED_ABLATE_MEAN && !attention_of(x->desc.net, HEED_ENC, 0)->out.bias)
             continue; /* there is no place for a mean output */
@@ -366,6 +366,44 @@ static bool find_curve(const heed_inspection *x, ablations *a)
     return true;
 }
 
+/* Pairs of the heads that cost most alone: what both together cost beyond that. Positive: they back each other up. */
+static bool find_redundancy(const heed_inspection *x, ablations *a)
+{
+    int64_t n = heads_count(x), columns = effects_count(x), count = x->measured_count, most[TOGETHER], m = 0;
+    const effect *alone = a->of[HEED_ABLATE_ZERO];
+    for (int64_t i = 0; i < n; i++) {
+        int64_t at = m < TOGETHER ? m++ : TOGETHER;
+        for (; at > 0 && alone[most[at - 1] * columns].value < alone[i * columns].value; at--)
+            if (at < TOGETHER)
+                most[at] = most[at - 1];
+        if (at < TOGETHER)
+            most[at] = i;
+    }
+    heed_outcome off[TOGETHER];
+    double *change = heed_arena_alloc(x->arena, 2 * count * (int64_t)sizeof *change), *ones = change + count;
+    for (int64_t k = 0; change && k < m; k++) {
+        off[k] = (heed_outcome){ .measure = true };
+        if (!without(x, a, (int64_t[]){ most[k] }, 1, HEED_ABLATE_ZERO, &off[k]))
+            return false;
+    }
+    for (int64_t k = 0; change && k < m; k++)
+        for (int64_t l = 0; l < k; l++) {
+            heed_outcome both = { .measure = true };
+            int64_t *pair = a->pairs[a->pairs_count];
+            pair[0] = most[l];
+            pair[1] = most[k];
+            if (!without(x, a, pair, 2, HEED_ABLATE_ZERO, &both))
+                return false;
+            for (int64_t i = 0; i < count; i++) {
+                change[i] = both.loss[i] - off[k].loss[i] - off[l].loss[i] + a->base.loss[i];
+                ones[i] = 1;
+            }
+            a->redundancy[a->pairs_count++] = effect_of(change, ones, count, x->draws);
+        }
+    effects_correct(a->redundancy, a->pairs_count, 1);
+    return change;
+}
+
 static bool whole_layers(const heed_inspection *x, ablations *a)
 {
     int64_t *which = a->order + heads_count(x), first = 0;
@@ -398,5 +436,6 @@ bool ablations_run(heed_inspection *x)
     a->cache = heed_arena_alloc(x->arena, a->cache_room * (int64_t)sizeof *a->cache);
     x->ablations = a;
     return a->cache && without(x, a, NULL, 0, HEED_ABLATE_ZERO, &a->base) && tally_of(x, &a->base, &a->tally) &&
-           each_head(x, a) && find_order(x, a) && find_curve(x, a) && whole_layers(x, a);
+           each_head(x, a) && shuffled_run(x) && find_order(x, a) && find_curve(x, a) && find_redundancy(x, a) &&
+           whole_layers(x, a);
 }

@@ -150,9 +150,16 @@ bool arcs_measure(scene *c, table *t);
 bool alignment_measure(scene *c, table *t);
 bool importance_measure(scene *c, table *t);
 bool faithfulness_measure(scene *c, table *t);
+double log_probability(const heed_real *logits, int64_t words, int32_t token);
 
 /* ---- ablation (ablate.c) -------------------------------------------------------------------------------------------- */
-enum { ABLATIONS = 3, RANDOM_ORDERS = 10 };
+enum {
+    SHUFFLED = HEED_ABLATE_UNIFORM + 1,
+    ABLATIONS,
+    RANDOM_ORDERS = 10,
+    TOGETHER = 6,
+    REDUNDANT = TOGETHER * (TOGETHER - 1) / 2
+}; /* SHUFFLED: only its loss */
 typedef struct {
     double value, lo, hi, p;
     bool ranked, matters; /* matters: p below 0.05 after Holm's correction over heads */
@@ -178,6 +185,9 @@ typedef struct {
     int64_t *order;                       /* [heads] as removed */
     tally *curve;                         /* [heads + 1] */
     double *random_loss, *random_decided; /* [RANDOM_ORDERS, heads + 1] */
+    int64_t pairs[REDUNDANT][2];          /* of the heads that matter most; loss beyond the sum of both alone */
+    effect redundancy[REDUNDANT];
+    int pairs_count;
     cached *cache;
     int cached_count, cache_room;
 } ablations;
@@ -197,6 +207,7 @@ typedef struct {
     int64_t *count;            /* [phenomena, 2]: pairs that count, and those that do not */
 } patching;
 bool patching_run(struct heed_inspection *x);
+bool shuffled_run(struct heed_inspection *x);
 /* The head that most of a phenomenon hangs on, by patching (if there are pairs, patched) or by the margin's fall without
  * it; -1: none that can be told from nothing. */
 int64_t carrier_of(const struct heed_inspection *x, int phenomenon, bool patched);

@@ -5,7 +5,9 @@
  *     E_h = (m(x) - m(x, o_h from x')) / (m(x) - m(x'))        0: no role, 1: carries the whole cue
  *
  * Each sentence is run with its own decoder inputs, so what earlier target words tell is part of the cue. A pair counts
- * as the mean of its two directions. */
+ * as the mean of its two directions.
+ *
+ * The same exchange tells whether a head's pattern matters: it says what it would say were its weights shuffled. */
 #include "internal.h"
 
 #include <math.h>
@@ -56,20 +58,28 @@ static heed_ids *copies_of(heed_tape *tape, const heed_tokens *t, int64_t copies
     return ids;
 }
 
+/* Logits of every copy of the sentence, [heads + 1, T, words]: in the run that gave `own`, heads say what they say in
+ * `other`. */
+static heed_tensor logits_exchanged(scene *c, const heed_record *own, const heed_record *other, int type)
+{
+    const heed_sentence *s = c->s;
+    int64_t copies = c->x->heads[type] + 1;
+    heed_trace trace = { 0 };
+    heed_tape_reset(c->tape);
+    trace.added[type] = exchange(c, own, other, type);
+    heed_var *memory =
+        trace.added[type] ? heed_transformer_encode(c->net, copies_of(c->tape, &s->src, copies), NULL, &trace) : NULL;
+    return heed_value(heed_transformer_decode(c->net, copies_of(c->tape, &s->tgt, copies), memory, NULL, &trace, NULL));
+}
+
 /* m of sentence `side` with each head of the type exchanged, and last as it is: [heads + 1]. */
 static bool margins(scene *c, const heed_minimal_pair *pair, int side, const heed_record r[2], int type, double *out)
 {
-    const heed_sentence *s = pair->sentences[side];
-    int64_t copies = c->x->heads[type] + 1, words = c->net->desc.tgt_vocab;
-    heed_tape_reset(c->tape);
-    heed_trace trace = { 0 };
-    trace.added[type] = exchange(c, &r[side], &r[1 - side], type);
-    heed_var *memory =
-        trace.added[type] ? heed_transformer_encode(c->net, copies_of(c->tape, &s->src, copies), NULL, &trace) : NULL;
-    heed_tensor logits =
-        heed_value(heed_transformer_decode(c->net, copies_of(c->tape, &s->tgt, copies), memory, NULL, &trace, NULL));
-    for (int64_t b = 0; heed_tensor_ok(logits) && b < copies; b++) {
-        const heed_real *row = logits.data + (b * s->tgt.count + pair->row) * words;
+    int64_t words = c->net->desc.tgt_vocab;
+    c->s = pair->sentences[side];
+    heed_tensor logits = logits_exchanged(c, &r[side], &r[1 - side], type);
+    for (int64_t b = 0; heed_tensor_ok(logits) && b <= c->x->heads[type]; b++) {
+        const heed_real *row = logits.data + (b * c->s->tgt.count + pair->row) * words;
         out[b] = (double)row[pair->token[side]] - (double)row[pair->token[1 - side]];
     }
     return heed_tensor_ok(logits);
@@ -126,23 +136,6 @@ static bool average(const heed_inspection *x, patching *p)
     return draws && value;
 }
 
-int64_t carrier_of(const heed_inspection *x, int phenomenon, bool patched)
-{
-    int64_t n = heads_count(x), best = -1;
-    double most = 0;
-    for (int64_t i = 0; i < n && (patched ? (void *)x->patching : (void *)x->ablations); i++) {
-        const effect *e = patched ? &x->patching->of[phenomenon * n + i]
-                                  : &x->ablations->of[HEED_ABLATE_ZERO][i * effects_count(x) + EFFECT_FORCED +
-                                                                        2 * x->desc.phenomena_count + phenomenon];
-        double size = patched ? e->value : -e->value;
-        if (e->matters && size > most) {
-            most = size;
-            best = i;
-        }
-    }
-    return best;
-}
-
 bool patching_run(heed_inspection *x)
 {
     int64_t pairs = x->desc.pairs_count, n = heads_count(x), codes = x->desc.phenomena_count;
@@ -166,4 +159,97 @@ bool patching_run(heed_inspection *x)
         first[i] = x->desc.pairs[i].sentences[0];
     x->patching = p;
     return inspect_each((scene_pass){ x, x->desc.net, first, pairs, patch_pair, blocks, BLOCKS }) && average(x, p);
+}
+
+/* ---- shuffled weights ---------------------------------------------------------------------------------------------- */
+
+/* The record with each row's weights dealt out anew among the keys it may look at. */
+static bool shuffle(scene *c, int type, heed_record *out)
+{
+    const heed_record *r = &c->r;
+    int64_t keys = record_keys(r, type), rows = record_queries(r, type), n = r->layers[type] * r->heads * rows;
+    heed_rng rng = { .seed = 1, .stream = heed_rng_stream(type_names[type]), .step = (uint32_t)c->at };
+    int32_t *order = heed_arena_alloc(c->arena, keys * (int64_t)sizeof *order);
+    *out = *r;
+    out->weights[type] = heed_arena_alloc(c->arena, n * keys * (int64_t)sizeof(heed_real));
+    for (int64_t i = 0; order && out->weights[type] && i < n; i++) {
+        int64_t valid = type == HEED_DEC ? i % rows + 1 : keys;
+        for (int64_t j = 0; j < keys; j++)
+            order[j] = (int32_t)j;
+        rng.row = (uint32_t)i;
+        heed_rng_shuffle(rng, order, valid);
+        for (int64_t j = 0; j < keys; j++)
+            out->weights[type][i * keys + j] = r->weights[type][i * keys + order[j]];
+    }
+    return order && out->weights[type];
+}
+
+/* What the loss of the sentence rises by when a head's weights are shuffled: [heads, sentences]. */
+static bool shuffle_scene(scene *c, void *to)
+{
+    int64_t T = c->s->tgt.count, words = c->net->desc.tgt_vocab, first = 0;
+    double *change = to;
+    for (int type = 0; type < 3; first += c->x->heads[type++]) {
+        heed_record other;
+        int64_t heads = c->x->heads[type];
+        if (!shuffle(c, type, &other))
+            return false;
+        heed_tensor logits = logits_exchanged(c, &c->r, &other, type);
+        if (!heed_tensor_ok(logits))
+            return false;
+        double base = 0;
+        for (int64_t b = heads; b >= 0; b--) {
+            double loss = 0;
+            for (int64_t i = 0; i < T; i++)
+                loss -= log_probability(logits.data + (b * T + i) * words, words,
+                                        i + 1 < T ? c->s->tgt.ids[i + 1] : c->x->desc.eos) /
+                        (double)T;
+            base = b == heads ? loss : base;
+            if (b < heads)
+                change[(first + b) * c->x->measured_count + c->at] = loss - base;
+        }
+    }
+    return true;
+}
+
+bool shuffled_run(heed_inspection *x)
+{
+    int64_t n = heads_count(x), columns = effects_count(x), count = x->measured_count;
+    double *change = heed_arena_alloc(x->arena, (n + 1) * count * (int64_t)sizeof *change), *ones = change + n * count;
+    effect *e = heed_arena_alloc(x->arena, n * columns * (int64_t)sizeof *e);
+    void *blocks[BLOCKS];
+    if (!change || !e)
+        return false;
+    for (int i = 0; i < BLOCKS; i++)
+        blocks[i] = change;
+    for (int64_t i = 0; i < count; i++)
+        ones[i] = 1;
+    for (int64_t i = 0; i < n * columns; i++)
+        e[i] = (effect){ .value = (double)NAN, .p = (double)NAN };
+    if (!inspect_each((scene_pass){ x, x->desc.net, x->measured, count, shuffle_scene, blocks, BLOCKS }))
+        return false;
+    for (int64_t i = 0; i < n; i++)
+        e[i * columns] = effect_of(change + i * count, ones, count, x->draws);
+    effects_correct(e, n, (int)columns);
+    x->ablations->of[SHUFFLED] = e;
+    return true;
+}
+
+/* ---- who carries what ------------------------------------------------------------------------------------------------ */
+
+int64_t carrier_of(const heed_inspection *x, int phenomenon, bool patched)
+{
+    int64_t n = heads_count(x), best = -1;
+    double most = 0;
+    for (int64_t i = 0; i < n && (patched ? (void *)x->patching : (void *)x->ablations); i++) {
+        const effect *e = patched ? &x->patching->of[phenomenon * n + i]
+                                  : &x->ablations->of[HEED_ABLATE_ZERO][i * effects_count(x) + EFFECT_FORCED +
+                                                                        2 * x->desc.phenomena_count + phenomenon];
+        double size = patched ? e->value : -e->value;
+        if (e->matters && size > most) {
+            most = size;
+            best = i;
+        }
+    }
+    return best;
 }

@@ -89,7 +89,7 @@ static json_t *effect_json(const effect *e)
 
 static json_t *effects_json(const heed_inspection *x, const effect *e, int64_t i, int how)
 {
-    static const char *const variants[ABLATIONS] = { "zero", "mean", "uniform" };
+    static const char *const variants[ABLATIONS] = { "zero", "mean", "uniform", "shuffle" };
     json_t *of[] = { json_object(), json_object(), json_object() };
     for (int p = 0; p < x->desc.phenomena_count; p++)
         for (int k = 0; k < 3; k++) {
@@ -160,7 +160,7 @@ static json_t *curve_json(const heed_inspection *x)
 json_t *ablation_json(const heed_inspection *x)
 {
     const ablations *a = x->ablations;
-    json_t *effects = json_array(), *cache = json_object(), *phenomena = json_object();
+    json_t *effects = json_array(), *cache = json_object(), *phenomena = json_object(), *redundancy = json_array();
     if (!a)
         return json_null();
     for (int how = 0; how < ABLATIONS; how++)
@@ -174,14 +174,17 @@ json_t *ablation_json(const heed_inspection *x)
                  json_pack("{s:s, s:o, s:o}", "variant", "zero", "translations", texts, "losses",
                            json_list(a->cache[i].losses, x->desc.shown_count)));
     }
+    for (int i = 0; i < a->pairs_count; i++)
+        json_push(&redundancy, json_pack("{s:[o, o], s:o}", "heads", json_head(x, a->pairs[i][0]),
+                                         json_head(x, a->pairs[i][1]), "loss", effect_json(&a->redundancy[i])));
     for (int p = 0; p < x->desc.phenomena_count; p++)
         if (a->tally.count[p] > 0)
             json_set(&phenomena, x->desc.phenomena[p],
                      json_pack("{s:I, s:f, s:f}", "n", (json_int_t)a->tally.count[p], "forced", a->tally.forced[p],
                                "free", a->tally.free[p]));
-    return json_pack("{s:{s:o, s:o, s:n, s:o}, s:o, s:o, s:o, s:[]}", "base", "loss", json_of(a->tally.loss), "exact",
+    return json_pack("{s:{s:o, s:o, s:n, s:o}, s:o, s:o, s:o, s:o}", "base", "loss", json_of(a->tally.loss), "exact",
                      json_of(a->tally.exact), "bleu", "phenomena", phenomena, "effects", effects, "curve",
-                     curve_json(x), "cache", cache, "redundancy");
+                     curve_json(x), "cache", cache, "redundancy", redundancy);
 }
 
 /* ---- minimal pairs ------------------------------------------------------------------------------------------------------ */

@@ -67,7 +67,7 @@ static double tau_b(const double *a, const double *b, int64_t n)
     return pairs_a > 0 && pairs_b > 0 ? agree / sqrt(pairs_a * pairs_b) : (double)NAN;
 }
 
-static double log_probability(const heed_real *logits, int64_t words, int32_t token)
+double log_probability(const heed_real *logits, int64_t words, int32_t token)
 {
     double top = (double)logits[0], all = 0;
     for (int64_t k = 1; k < words; k++)
