@@ -9,16 +9,27 @@ const { text, json } = require('./use');
 
 /* ---- B11 ---- */
 
-/* 6 layers, 8 heads, sentences of 64 tokens. */
+/* 6 layers, 8 heads, sentences of 64 tokens: one of random weights, the others the same with their heads in turn. */
+let first = null;
 function large(sentences) {
     const draw = random(11),
         words = (n) => Array.from({ length: 63 }, (_, i) => 'word' + ((i * n) % 17));
-    return makeData({
-        layers: 6,
-        heads: 8,
-        sentences: Array.from({ length: sentences }, (_, n) => [words(n + 1), words(n + 2)]),
-        weights: () => draw() ** 6 + 1e-6,
-    });
+    first =
+        first ||
+        makeData({ layers: 6, heads: 8, sentences: [[words(1), words(2)]], weights: () => draw() ** 6 + 1e-6 });
+    const data = structuredClone(first.data),
+        blocks = { ...first.blocks };
+    for (let n = 1; n < sentences; n++) {
+        data.sentences.push({ ...structuredClone(first.data.sentences[0]), id: 's-' + n });
+        for (const b of first.data.blocks) {
+            const id = b.id.replace('s-0', 's-' + n),
+                from = first.blocks[b.id],
+                cut = n * 64 * 64;
+            data.blocks.push({ ...b, id, sentence: 's-' + n });
+            blocks[id] = Buffer.concat([from.subarray(cut), from.subarray(0, cut)]);
+        }
+    }
+    return { data, blocks };
 }
 
 const FACTOR = +(process.env.HEADS_FACTOR || 3); /* times the targets that a busy machine may take */
