@@ -6,6 +6,7 @@ function filtered() {
         (s) =>
             (!state.p || (s.gold && (s.gold.decisions || []).some((d) => d.code === state.p))) &&
             (!state.r || (s.translation && s.translation.exact === (state.r === 'right'))) &&
+            (!state.set || s.set === state.set) &&
             (!state.len || lengthGroup(s) === state.len) &&
             (!text ||
                 (s.src.tokens.join(' ') + ' ' + s.tgt.tokens.join(' ') + ' ' + s.id).toLowerCase().includes(text)),
@@ -62,7 +63,7 @@ function filterBox() {
         el(
             'summary',
             { title: 'Filter the sentences (/)' },
-            'filter' + (state.p || state.f || state.r || state.len ? ' ●' : ''),
+            'filter' + (state.p || state.f || state.r || state.len || state.set ? ' ●' : ''),
         ),
         el(
             'div',
@@ -82,6 +83,12 @@ function filterBox() {
                 ],
                 state.r,
                 (r) => set({ r }),
+            ),
+            select(
+                'Set',
+                [['', 'any set'], ...[...new Set(D.sentences.map((s) => s.set))].map((x) => [x, 'set: ' + x])],
+                state.set,
+                (to) => set({ set: to }),
             ),
             select(
                 'Length',

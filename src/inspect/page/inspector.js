@@ -144,7 +144,7 @@ function effectWords(e, digits = 3) {
 function ablationPart(name) {
     const base = effectOf(name);
     if (!base) return el('p', { class: 'muted' }, 'Ablation was not measured.');
-    const variants = ['mean', 'uniform'].map((v) => [v, effectOf(name, v)]).filter(([, e]) => e);
+    const variants = ['mean', 'uniform', 'shuffle'].map((v) => [v, effectOf(name, v)]).filter(([, e]) => e);
     const margins = Object.entries(base.margin || {})
         .filter(([, e]) => e && e.matters && e.value < 0)
         .sort((x, y) => x[1].value - y[1].value)
@@ -163,7 +163,11 @@ function ablationPart(name) {
                 ['loss, nats a token', effectWords(base.loss, 4)],
                 ['exact translations', effectWords(base.exact)],
                 ...variants.map(([v, e]) => [
-                    v === 'mean' ? 'loss, if always its mean' : 'loss, if equal weights',
+                    {
+                        mean: 'loss, if always its mean',
+                        uniform: 'loss, if equal weights',
+                        shuffle: 'loss, if weights are shuffled',
+                    }[v],
                     effectWords(e.loss, 4),
                 ]),
                 ...shares.map(([p, e]) => [el('span', { title: p }, phenomenonWords(p)), effectWords(e)]),

@@ -172,12 +172,14 @@ function curves(width) {
 }
 
 function redundancyTable() {
-    const rows = (D.ablation.redundancy || []).filter((r) => known(r.loss)).sort((a, b) => b.loss - a.loss);
+    const rows = (D.ablation.redundancy || [])
+        .filter((r) => r.loss && known(r.loss.value))
+        .sort((a, b) => b.loss.value - a.loss.value);
     return rows.length
-        ? lazyTable('Pairs that back each other up', () =>
+        ? lazyTable('Pairs of heads: do they back each other up?', () =>
               table(
-                  ['heads', 'loss of both beyond the sum of each'],
-                  rows.slice(0, 30).map((r) => [r.heads.join(', '), el('td', { class: 'n' }, signed(r.loss, 4))]),
+                  ['heads', 'loss of both beyond the sum of each; above 0: they do'],
+                  rows.slice(0, 30).map((r) => [r.heads.join(', '), el('td', { class: 'n' }, effectWords(r.loss, 4))]),
               ),
           )
         : el('p');

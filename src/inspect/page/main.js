@@ -20,7 +20,7 @@ const CENTRES = {
 /* What each part depends on besides the theme and the width. */
 const headKeys = (s) => [s.t, s.l, s.h].join('.');
 const PARTS = [
-    ['bar', headerView, (s) => [s.x, s.t, s.l, s.h, s.ck, s.cmp, s.p, s.r, s.f, s.len, !!playing]],
+    ['bar', headerView, (s) => [s.x, s.t, s.l, s.h, s.ck, s.cmp, s.p, s.r, s.f, s.len, s.set, !!playing]],
     ['views', navView, (s) => [s.v]],
     ['atlas', atlasView, (s) => [s.x, s.ck, s.s, s.hs, s.a, s.o]],
     [

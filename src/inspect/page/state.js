@@ -77,6 +77,7 @@ const KEYS = {
     p: ['', (text) => text],
     f: ['', (text) => text.slice(0, 100)],
     r: ['', oneOf([['right'], ['wrong']])],
+    set: ['', (text) => (D.sentences.some((s) => s.set === text) ? text : undefined)],
     len: ['', oneOf([['8'], ['14'], ['15']])],
     th: ['', oneOf([['light'], ['dark']])],
     kb: [1, (text) => (text === '0' ? 0 : 1)],

@@ -193,6 +193,7 @@ function timeView(host) {
               )
             : '',
         onsetTable(),
+        seedsTable(),
     );
     if (made) made.paint();
 }
@@ -226,5 +227,23 @@ function onsetTable() {
                       ' did not hold its threshold, interval and all, for three snapshots.',
               )
             : '',
+    );
+}
+
+/* Runs of other seeds: the head of each that looks most like this one. */
+function seedsTable() {
+    if (!D.seeds || !D.seeds.length) return '';
+    const name = focusName(),
+        rows = D.seeds.map((x) => [x, (x.matches || {})[name]]).filter(([, match]) => match);
+    return el(
+        'div',
+        null,
+        el('h3', null, 'In other seeds'),
+        scroll(
+            table(
+                ['seed', 'its match', 'apart, bit'],
+                rows.map(([x, match]) => ['seed ' + x.seed, match.head, el('td', { class: 'n' }, num(match.jsd))]),
+            ),
+        ),
     );
 }
