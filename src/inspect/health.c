@@ -61,8 +61,8 @@ void watch_scene(scene *c, watch *w)
                 check_row(w, row, field_valid(&f, i), f.key->count);
                 if (view_content(&c->a, &f, row, i) != ROW_COUNTS || c->a.n < 2)
                     continue;
-                int64_t best = view_best(&c->a);
-                enter(w->top + head * TOP, (example){ c->s, (int32_t)i, c->a.key[best], c->a.p[best] * c->a.kept });
+                int32_t best = c->a.key[view_best(&c->a)];
+                enter(w->top + head * TOP, (example){ c->s, (int32_t)i, best, (double)row[best] });
             }
     }
 }

@@ -160,9 +160,9 @@ static json_t *curve_json(const heed_inspection *x)
 json_t *ablation_json(const heed_inspection *x)
 {
     const ablations *a = x->ablations;
-    json_t *effects = json_array(), *cache = json_object(), *phenomena = json_object(), *redundancy = json_array();
     if (!a)
         return json_null();
+    json_t *effects = json_array(), *cache = json_object(), *phenomena = json_object(), *redundancy = json_array();
     for (int how = 0; how < ABLATIONS; how++)
         for (int64_t i = 0; a->of[how] && i < heads_count(x); i++)
             json_push(&effects, effects_json(x, a->of[how] + i * effects_count(x), i, how));
