@@ -109,6 +109,44 @@ async function worksByKeyboard(env) {
     quiet(tab, 'keys');
 }
 
+/* What a newcomer looks for is a click away: the head that aligns, the head that number hangs on, a translation that breaks. */
+async function answersAtOnce(env) {
+    const tab = await env.tab(),
+        card = (n) => tab.eval(`document.querySelectorAll('.card button')[${n}].click()`),
+        name = (state) => [state.t, state.l, state.h].join('.');
+    for (const of of [env.planted, env.real]) {
+        const all = json(of),
+            open = () => tab.open(of.page).then(() => text(tab, 'focus'));
+        assert.ok((await open()).startsWith(all.summary[0]), 'the answer comes first');
+        await card(0);
+        assert.strictEqual(name(await tab.eval('inspector.state')), all.alignment.winner.head);
+        assert.ok(of !== env.planted || all.alignment.winner.head === 'cross.0.0', 'the planted aligner wins');
+        await open();
+        const carrier = (by) => all.carriers.find((c) => c.code === 'NUM-LONG' && c.by === by),
+            carries = carrier('patching') || carrier('margin');
+        if (carries) {
+            await card(1);
+            const now = await tab.eval('inspector.state');
+            assert.strictEqual(name(now), carries.head);
+            const s = all.sentences.find((x) => x.id === now.x);
+            assert.ok(s.gold.decisions.some((d) => d.code === 'NUM-LONG' && (now.t === 'enc' || d.row === now.q)));
+        }
+        await open();
+        const buttons = await tab.eval('[...document.querySelectorAll(".card button")].map((b) => b.textContent)'),
+            last = buttons.indexOf('Switch off, look');
+        const changes = Object.values(all.ablation.cache).some((x) => x.translations.some((line) => line));
+        assert.strictEqual(last >= 0, changes, 'a break is offered if there is one');
+        if (last >= 0) {
+            await card(last);
+            const now = await tab.eval('inspector.state');
+            const stored = all.ablation.cache[now.abl].translations[all.sentences.findIndex((s) => s.id === now.x)];
+            assert.strictEqual(await tab.eval('document.getElementById("without").dataset.text'), stored);
+            assert.ok((await tab.eval('document.querySelectorAll("#without del, #without ins").length')) > 0);
+        }
+        quiet(tab, 'cards');
+    }
+}
+
 /* ---- B7 ---- */
 
 async function comesBackByAddress(env) {
@@ -432,6 +470,7 @@ module.exports = {
     stairs,
     tests: [
         ['B6', worksByKeyboard],
+        ['cards', answersAtOnce],
         ['B7', comesBackByAddress],
         ['B8', hostileWordsAreText],
         ['B9', showsToAllEyes],

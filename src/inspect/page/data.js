@@ -223,12 +223,14 @@ const importanceOf = (name) => {
 /* The head that most of a phenomenon hangs on: by 'patching' (a share), by 'margin' (log p it loses). */
 const carrierOf = (code, by) => D.carriers.find((c) => c.code === code && c.by === by && isHead(c.head)) || null;
 
+const CARRIES = 0.05; /* less is not worth a word */
+
 /* What a head carries of phenomena, most first: [[code, E]] of those that matter. */
 function carriedBy(name) {
     const i = D.headIndex.get(name);
     return Object.entries(D.patching || {})
         .map(([code, p]) => [code, (p.effects || [])[i]])
-        .filter(([, e]) => e && e.matters && e.value > 0)
+        .filter(([, e]) => e && e.matters && e.value >= CARRIES)
         .sort((a, b) => b[1].value - a[1].value);
 }
 

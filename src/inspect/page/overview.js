@@ -61,23 +61,18 @@ const marginWords = (c) => [
         ', log probability).',
 ];
 
-/* The sentence and the cell to open a head of a phenomenon on. */
+/* Where to open a head of a phenomenon: the sentence with most in between, the row that decides, the key it looks at most. */
 function placeFor(code, name) {
-    const has = (x, c) => ((x.gold && x.gold.decisions) || []).find((d) => d.code === c);
-    const s = D.sentences.find((x) => has(x, code)),
-        { t } = headAt(name);
-    if (!s) return {};
-    const d = has(s, code),
-        arc = (s.gold.arcs || []).find(
-            (a) =>
-                a.type === t &&
-                (a.kind === code || (t === 'enc' && a.kind === 'subject') || (t === 'dec' && a.row === d.row)),
-        );
-    return {
-        x: s.id,
-        q: arc ? arc.row : t === 'enc' ? -1 : d.row,
-        k: arc ? arc.keys[0] : t === 'enc' ? -1 : t === 'cross' ? Math.max(0, (d.source || [])[0] || 0) : 0,
-    };
+    const has = (x) => ((x.gold && x.gold.decisions) || []).filter((d) => d.code === code);
+    const far = (x) => Math.max(...has(x).map((d) => 100 * (d.attractors || 0) + (d.distance || 0)));
+    const s = D.sentences.filter((x) => has(x).length).sort((x, y) => far(y) - far(x))[0],
+        { t, l, h } = headAt(name),
+        m = s && matrixOf(s, t, l, h);
+    if (!m) return s ? { x: s.id } : {};
+    const d = has(s).sort((x, y) => (y.distance || 0) - (x.distance || 0))[0],
+        arc = (s.gold.arcs || []).find((y) => y.type === 'enc' && y.kind === 'subject'),
+        q = t === 'enc' ? (arc ? arc.row : 0) : d.row;
+    return { x: s.id, q, k: topKeys(m, q, SHARE)[0] };
 }
 
 function numberCard() {
@@ -178,7 +173,8 @@ function breakCard() {
 }
 
 function overviewView(host) {
-    const labelled = D.heads.filter((name) => rolesOf(name).labels.length);
+    const labelled = D.heads.filter((name) => rolesOf(name).labels.length),
+        listed = D.heads.filter((name) => rolesOf(name).labels.length || carriedBy(name).length);
     const causal = labelled.filter((name) => mainLabel(name).grade === 'A').length;
     show(
         host,
@@ -204,13 +200,13 @@ function overviewView(host) {
             D.summary.slice(1).join(' '),
         ),
         el('div', { class: 'cards' }, alignmentCard(), numberCard(), breakCard()),
-        labelled.length
+        listed.length
             ? [
-                  el('h3', null, 'Heads with a role'),
+                  el('h3', null, 'Heads with a role, or that something hangs on'),
                   scroll(
                       table(
                           ['head', 'role and evidence', 'loss without it', 'importance'],
-                          labelled.map((name) => {
+                          listed.map((name) => {
                               const e = effectOf(name),
                                   importance = importanceOf(name);
                               return [
@@ -220,6 +216,15 @@ function overviewView(host) {
                                       { class: 'chips' },
                                       rolesOf(name).labels.slice(0, 4).map(roleChip),
                                       rolesOf(name).labels.length > 4 ? ' +' + (rolesOf(name).labels.length - 4) : '',
+                                      carriedBy(name)
+                                          .slice(0, 3)
+                                          .map(([code, x]) =>
+                                              el(
+                                                  'div',
+                                                  null,
+                                                  'carries ' + percent(x.value, 0) + ' of ' + phenomenonWords(code),
+                                              ),
+                                          ),
                                   ),
                                   el('td', { class: 'n' }, e ? effectWords(e.loss, 4) : '–'),
                                   el('td', { class: 'n' }, importance ? num(importance.value, 4) : '–'),
