@@ -63,7 +63,7 @@ const MUTATIONS = [
     ['one_label', 'matrix.js', "s.tgt.predicts ? s.tgt.predicts[q] : ''", 's.tgt.tokens[q]', ['B4']],
     ['readout_says_read_word', 'words.js', "s.tgt.predicts ? s.tgt.predicts[q] : '?'", 's.tgt.tokens[q]', ['B5']],
     ['gold_shift', 'matrix.js', "shift === 'in' ? 1 : 0", '0', ['B4']],
-    ['links_to_half', 'links.js', 'SHARE = 0.8', 'SHARE = 0.5', ['B5']],
+    ['links_to_half', 'state.js', 'ms: [80,', 'ms: [50,', ['B5']],
     [
         'dark_ramp',
         'colour.js',
