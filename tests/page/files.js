@@ -1,5 +1,5 @@
-/* What the tests of the page read and make: .npy, PNG, the page itself, and pages of made-up data. Written apart from the
- * page: nothing here comes from src/inspect/page. */
+/* What the tests of the page read and make: .npy, PNG, the page itself, and pages of made-up data. Written apart
+ * from the page: nothing here comes from src/inspect/page. */
 'use strict';
 const { execFileSync } = require('child_process');
 const crypto = require('crypto');
@@ -115,8 +115,8 @@ const random = (seed) => () => {
     return ((x ^ (x >>> 14)) >>> 0) / 4294967296;
 };
 
-/* A whole inspection: sentences [[source words, target words]], weights(t, l, h, q, k, keys) before normalising. Parts that
- * are not given are null, as the program writes them. */
+/* A whole inspection: sentences [[source words, target words]], weights(t, l, h, q, k, keys) before normalising.
+ * Parts that are not given are null, as the program writes them. */
 function makeData({ layers, heads, sentences, weights, extra = {}, norm = false }) {
     const types = ['enc', 'dec', 'cross'],
         data = {

@@ -1,5 +1,5 @@
-/* Mistakes planted in the page, one at a time; tests named beside each must notice it, one at least. A mistake that can no
- * longer be planted is an error. */
+/* Mistakes planted in the page, one at a time; tests named beside each must notice it, one at least. A mistake that
+ * can no longer be planted is an error. */
 'use strict';
 const fs = require('fs');
 const os = require('os');

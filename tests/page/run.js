@@ -3,7 +3,8 @@
  *     node tests/page/run.js ROOM [TEST ...]
  *     node tests/page/run.js ROOM --mutations
  *
- * ROOM is what tests/page.sh makes: real/, planted/, text/, hostile/ (folders of inspections). The last line is `N passed, N failed`. */
+ * ROOM is what tests/page.sh makes: real/, planted/, text/, hostile/ (folders of inspections). The last line is
+ * `N passed, N failed`. */
 'use strict';
 const fs = require('fs');
 const path = require('path');

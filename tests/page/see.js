@@ -1,4 +1,5 @@
-/* Tests of the page: what is drawn and said is what was measured (S1, B1 - B8). Each test is [name, function(env)] and throws. */
+/* Tests of the page: what is drawn and said is what was measured (S1, B1 - B8). Each test is [name, function(env)]
+ * and throws. */
 'use strict';
 const fs = require('fs');
 const path = require('path');

@@ -109,7 +109,8 @@ async function worksByKeyboard(env) {
     quiet(tab, 'keys');
 }
 
-/* What a newcomer looks for is a click away: the head that aligns, the head that number hangs on, a translation that breaks. */
+/* What a newcomer looks for is a click away: the head that aligns, the head that number hangs on, a translation that
+ * breaks. */
 async function answersAtOnce(env) {
     const tab = await env.tab(),
         card = (n) => tab.eval(`document.querySelectorAll('.card button')[${n}].click()`),

@@ -93,7 +93,8 @@ function drawBand(canvas, heads, size) {
     });
 }
 
-/* The head's weights a pixel a cell, made larger. Bytes of the block become pixels by a table, unless rows are made anew. */
+/* The head's weights a pixel a cell, made larger. Bytes of the block become pixels by a table, unless rows are made
+ * anew. */
 function thumbnail(c, small, s, name, place, tools) {
     const { t, l, h } = headAt(name),
         { x, y, side } = place,

@@ -1,5 +1,6 @@
-/* Colours: ramps whose luminance rises or falls strictly for normal, protan, deutan and tritan sight, a diverging one for
- * differences, and six colours of Okabe and Ito, never without a letter. Zero is the paper, what is masked is hatched. */
+/* Colours: ramps whose luminance rises or falls strictly for normal, protan, deutan and tritan sight, a diverging
+ * one for differences, and six colours of Okabe and Ito, never without a letter. Zero is the paper, what is
+ * masked is hatched. */
 
 const RAMPS = {
     light: ['#e7feff', '#98d2fe', '#5ba3e2', '#3774b7', '#27487c', '#19233a'],

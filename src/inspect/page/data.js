@@ -65,7 +65,7 @@ const headAt = (name) => {
 const sentenceAt = (id) => D.sentences[D.sentenceIndex.get(id)] || null;
 const rolesOf = (name) => D.roles[D.headIndex.get(name)] || { labels: [], idle: null, text: 'not measured' };
 
-/* ---- blocks ------------------------------------------------------------------------------------------------------- */
+/* ---- blocks ---- */
 
 const decoded = new Map(); /* the last used come last */
 const DECODED_MOST = 256;
@@ -106,13 +106,13 @@ function blockId(s, t, kind, ck) {
     return known(ck) && kind === 'attention' ? 's-' + s.id + '-' + t + '-' + ck : letter + '-' + s.id + '-' + t;
 }
 
-/* ---- one head and sentence -------------------------------------------------------------------------------------- */
+/* ---- one head and sentence ---- */
 
 const sideRows = (s, t) => (t === 'enc' ? s.src : s.tgt);
 const sideKeys = (s, t) => (t === 'dec' ? s.tgt : s.src);
 
-/* A matrix: { rows, cols, values, codes, removed, head, s, t }, rows queries, columns keys. opts: kind ('attention', 'norm',
- * 'rollout'), ck, hide (special keys left out, rows renormalised). Null if it is not in the page. */
+/* A matrix: { rows, cols, values, codes, removed, head, s, t }, rows queries, columns keys. opts: kind ('attention',
+ * 'norm', 'rollout'), ck, hide (special keys left out, rows renormalised). Null if it is not in the page. */
 function matrixOf(s, t, l, h, opts = {}) {
     const kind = opts.kind || 'attention',
         from = s && block(blockId(s, t, kind, opts.ck));
@@ -179,7 +179,7 @@ function uniformLike(a) {
     return m;
 }
 
-/* ---- measures --------------------------------------------------------------------------------------------------- */
+/* ---- measures ---- */
 
 const measureName = (c) =>
     [

@@ -1,5 +1,5 @@
-/* The picture of the head in focus: tabs, the matrix with its crosshair and readout, legend. Hovering changes nothing that
- * an address restores; a click or Enter locks a cell. */
+/* The picture of the head in focus: tabs, the matrix with its crosshair and readout, legend. Hovering changes
+ * nothing that an address restores; a click or Enter locks a cell. */
 
 let hover = null; /* { q, k } under the pointer */
 let picture = null; /* what is drawn: { m, lay, box, cross } */

@@ -1,5 +1,5 @@
-/* The head in focus: what it is called and on what evidence, its numbers with intervals, what happens without it, over time,
- * where it looks most, which heads are like it. */
+/* The head in focus: what it is called and on what evidence, its numbers with intervals, what happens without it,
+ * over time, where it looks most, which heads are like it. */
 
 /* value and interval as text and as a bar on the measure's range, chance as a tick. */
 function measureBar(m, about) {

@@ -182,7 +182,8 @@ function sentencePicture(m) {
 
 /* ---- the terms of one score ---- */
 
-/* { terms, score, weight }: terms of q.k, their sum, and the weight that softmax makes of the row's sums. Null without blocks. */
+/* { terms, score, weight }: terms of q.k, their sum, and the weight that softmax makes of the row's sums. Null
+ * without blocks. */
 function scoreOf(m, l, h, q, k) {
     const queries = block(blockId(m.s, m.t, 'q')),
         keys = block(blockId(m.s, m.t, 'k'));

@@ -1,5 +1,5 @@
-/* One matrix as a picture: cells on a canvas, labels as elements. Rows are queries. A decoder's row has two labels: what it
- * reads and what it predicts. */
+/* One matrix as a picture: cells on a canvas, labels as elements. Rows are queries. A decoder's row has two labels:
+ * what it reads and what it predicts. */
 
 const LABEL_MOST = 12,
     CELL_MOST = 40,

@@ -61,7 +61,8 @@ const marginWords = (c) => [
         ', log probability).',
 ];
 
-/* Where to open a head of a phenomenon: the sentence with most in between, the row that decides, the key it looks at most. */
+/* Where to open a head of a phenomenon: the sentence with most in between, the row that decides, the key it looks at
+ * most. */
 function placeFor(code, name) {
     const has = (x) => ((x.gold && x.gold.decisions) || []).filter((d) => d.code === code);
     const far = (x) => Math.max(...has(x).map((d) => 100 * (d.attractors || 0) + (d.distance || 0)));

@@ -70,7 +70,8 @@ function rowWords(m, q) {
         : 'row ' + q + ' sums to ' + num(sum) + '; ' + percent(m.removed[q]) + ' of it on special tokens';
 }
 
-/* What all rows together give the key; of rollout on the decoder's own inputs, how that differs from uniform attention. */
+/* What all rows together give the key; of rollout on the decoder's own inputs, how that differs from uniform
+ * attention. */
 function keyWords(m, { q, k }) {
     if (m.signed || m.codes[q * m.cols + k]) return '';
     let sum = 0;
