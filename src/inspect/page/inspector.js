@@ -217,7 +217,7 @@ function nearest(t, l, h) {
                 'li',
                 null,
                 button(name, headWords(name), () => openHead(name), { class: 'link' }),
-                ' ' + num(x) + ' bit, ' + rolesOf(name).text,
+                ' ' + num(x) + ' bit, ' + inWords(rolesOf(name).text),
             );
         }),
     );
@@ -266,7 +266,7 @@ function inspectorView(host) {
     show(
         host,
         el('h2', null, name, ' ', main ? gradeBadge(main.grade) : ''),
-        el('p', { class: 'role' }, r.idle ? 'idle' : r.text + '.'),
+        el('p', { class: 'role' }, r.idle ? 'idle' : inWords(r.text) + '.'),
         button(
             off.includes(name) ? 'Switch on again' : 'Switch it off',
             'Translate without this head (a)',

@@ -198,7 +198,7 @@ function overviewView(host) {
                       (causal === 1 ? 'has' : 'have') +
                       ' causal evidence (grade A). '
                 : '',
-            D.summary.slice(1).join(' '),
+            inWords(D.summary.slice(1).join(' ')),
         ),
         el('div', { class: 'cards' }, alignmentCard(), numberCard(), breakCard()),
         listed.length

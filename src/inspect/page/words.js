@@ -22,6 +22,7 @@ const PHENOMENA = {
     CONTR: 'contraction',
 };
 const phenomenonWords = (code) => PHENOMENA[code] || code;
+const inWords = (text) => text.replace(/\b[A-Z]+(?:-[A-Z]+)*\b/g, phenomenonWords);
 const GRADES = {
     A: 'causal: switching it off changes what the label claims',
     B: 'statistical only: where it looks, not what it does',
@@ -126,7 +127,7 @@ function mainLabel(name) {
 function headWords(name) {
     const r = rolesOf(name),
         main = mainLabel(name);
-    return name + ': ' + (main ? r.text + ', evidence ' + main.grade : r.idle ? 'idle' : r.text);
+    return name + ': ' + (main ? inWords(r.text) + ', evidence ' + main.grade : r.idle ? 'idle' : r.text);
 }
 
 function gradeBadge(grade) {
