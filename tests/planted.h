@@ -204,7 +204,7 @@ typedef struct {
     heed_link links[PLANTED_WORDS];
     heed_arc arc;
     int noun;
-    char id[16], translation[64];
+    char id[24], translation[64];
 } planted_data;
 
 static const char *const PLANTED_NAMES[TARGET_WORDS] = { "<pad>", "<bos>", "<eos>", "<unk>", "cat",  "dog",

@@ -193,7 +193,7 @@ static void ablations_are_what_the_program_says(void **state)
     assert_int_equal(json_array_size(at(all, "ablation.curve.order")), 12);
     assert_int_equal(json_array_size(at(all, "ablation.curve.loss")), 13);
     for (int k = 10; k < 12; k++) { /* what matters goes last */
-        char path[32];
+        char path[40];
         snprintf(path, sizeof path, "ablation.curve.order.%d", k);
         const char *name = json_string_value(at(all, path));
         assert_true(!strcmp(name, "cross.0.0") || !strcmp(name, "enc.0.3"));

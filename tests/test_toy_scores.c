@@ -28,7 +28,7 @@ static fixture fixture_of(toy_split split, int64_t known)
     int64_t left_out;
     data_vocabularies(few, &config, &source, &target);
     f.m = model_new(&config, source, target);
-    f.data = data_encode(f.corpus, source, target, 0, &left_out);
+    f.data = data_encode(f.corpus, source, target, 0, NULL, &left_out);
     heed_corpus_free(few);
     return f;
 }
