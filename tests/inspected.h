@@ -16,7 +16,7 @@ typedef struct {
     const char *words[LONGEST];
     heed_link links[LINKS];
     heed_arc arcs[ARCS];
-    char id[16];
+    char id[24];
 } sentence_data;
 
 /* Ids 0..2 are <pad>, <bos>, <eos> on both sides, as in a vocabulary. */
