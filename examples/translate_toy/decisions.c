@@ -23,18 +23,6 @@ typedef struct {
     int64_t sentences;
 } collection;
 
-/* Room for one more. */
-static void *grow(void *items, int64_t count, int64_t *room, size_t size)
-{
-    if (count < *room)
-        return items;
-    *room = *room ? 2 * *room : 16;
-    items = realloc(items, (size_t)*room * size);
-    if (!items)
-        die("out of memory");
-    return items;
-}
-
 /* ---- collecting --------------------------------------------------------------------------------------------------- */
 
 static int32_t first_id(const heed_vocab *vocab, const char *word)

@@ -11,17 +11,6 @@
 
 enum { MOST = 1000 }; /* tokens a side */
 
-static void *grow(void *items, int64_t count, int64_t *room, size_t size)
-{
-    if (count < *room)
-        return items;
-    *room = *room ? 2 * *room : 64;
-    items = realloc(items, (size_t)*room * size);
-    if (!items)
-        die("out of memory");
-    return items;
-}
-
 static void *get(int64_t n, size_t size)
 {
     void *room = calloc((size_t)(n ? n : 1), size);

@@ -111,3 +111,15 @@ void descriptors_check(void)
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) < 0) /* the lowest free number: fd. Writing fails. */
             exit(EXIT_FAILURE);
 }
+
+void *grow(void *items, int64_t count, int64_t *room, size_t size)
+{
+    enum { FIRST = 16 };
+    if (count < *room)
+        return items;
+    *room = *room ? 2 * *room : FIRST;
+    items = realloc(items, (size_t)*room * size);
+    if (!items)
+        die("out of memory");
+    return items;
+}

@@ -36,4 +36,7 @@ int cmd_ablate(int argc, char **argv);
 int cmd_corpus(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 
+/* Items with room for one more than count; *room is how many there is room for. Dies if memory runs out. */
+void *grow(void *items, int64_t count, int64_t *room, size_t size);
+
 #endif
