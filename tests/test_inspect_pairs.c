@@ -1,10 +1,9 @@
 /* Patching between minimal pairs: on a Transformer whose heads are known it finds the heads on the number's way, and no
  * others. */
+#include "folder.h"
 #include "planted.h"
 
 #include <jansson.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { PAIRS = 20 };
 
@@ -56,14 +55,9 @@ static int tear_down(void **state)
 
 static json_t *written(const heed_inspection *x)
 {
-    char folder[] = "/tmp/heed-pairs-XXXXXX", path[64], command[80];
-    assert_non_null(mkdtemp(folder));
-    if (!heed_inspection_write(x, folder))
+    if (!heed_inspection_write(x, folder_name))
         fail_msg("%s", heed_error());
-    snprintf(path, sizeof path, "%s/inspect.json", folder);
-    json_t *all = json_load_file(path, 0, NULL);
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    assert_int_equal(system(command), 0);
+    json_t *all = json_load_file(folder_path("inspect.json"), 0, NULL);
     assert_non_null(all);
     return all;
 }
@@ -164,9 +158,9 @@ static void bad_pairs_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_heads_on_the_way_are_found),
-        cmocka_unit_test(shown_pairs_are_written),
-        cmocka_unit_test(bad_pairs_are_refused),
+        cmocka_unit_test_setup_teardown(the_heads_on_the_way_are_found, folder_make, folder_remove),
+        cmocka_unit_test_setup_teardown(shown_pairs_are_written, folder_make, folder_remove),
+        cmocka_unit_test_setup_teardown(bad_pairs_are_refused, folder_make, folder_remove),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
