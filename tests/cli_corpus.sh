@@ -2,7 +2,7 @@
 # The corpus command: lines, ranges, seeds, JSON, statistics, mistakes, lost output.
 . "$(dirname "$0")/cli/lib.sh"
 
-for split in train dev test-iid test-comb test-struct test-len test-agree test-sense test-pairs probe; do
+for split in train dev test-iid test-comb test-struct test-len test-agree test-sense test-pairs test-number probe; do
     "$toy" corpus --split $split --n 6 >out
     check "$split: six lines of two columns" [ "$(awk -F'\t' 'NF == 2 && $1 != "" && $2 != ""' out | wc -l)" = 6 ]
     "$toy" corpus --split $split --from 2 --n 3 >part

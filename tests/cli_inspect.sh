@@ -21,10 +21,10 @@ check 'those of a run that is replaced are gone' [ "$(ls one/snapshots | wc -l)"
 
 # ---- one layer, one head
 expect 0 'heads:' "$toy" inspect --model one --toy --n 12 --shown 3 --out seen
-for file in heads.html inspect.json attn.safetensors align.txt attn/probe-0.enc.npy attn/test-pairs-0.cross.npy probe-0.dec.svg; do
+for file in heads.html inspect.json attn.safetensors align.txt attn/probe-0.enc.npy attn/test-pairs-0.cross.npy attn/test-number-3.enc.npy probe-0.dec.svg; do
     check "writes $file" [ -s "seen/$file" ]
 done
-check 'a line of links for each sentence shown' [ "$(wc -l <seen/align.txt)" = 9 ]
+check 'a line of links for each sentence shown' [ "$(wc -l <seen/align.txt)" = 13 ]
 check 'links are source-target, from 0' bash -c '! grep -qvE "^([0-9]+-[0-9]+( |$))*$" seen/align.txt'
 check 'three heads in order' grep -q '"heads":\["enc.0.0","dec.0.0","cross.0.0"\]' seen/inspect.json
 check 'snapshots are followed' grep -q '"snapshots":{"steps":\[0,1,30\]' seen/inspect.json

@@ -11,7 +11,7 @@ counts() { # phenomenon and number of decisions, from a table in file $1 that st
     awk -v start="^$2" '$0 ~ start { on = 1; next } !NF { on = 0 } on && $2 > 0 { print $1, $2 }' "$1"
 }
 
-for split in dev test-iid test-comb test-struct test-len test-agree test-sense test-pairs; do
+for split in dev test-iid test-comb test-struct test-len test-agree test-sense test-pairs test-number; do
     expect 0 'exact match' "${evaluate[@]}" --split $split --n 50
     check "$split: the table has at most 100 columns" bash -c '! grep -qE ".{101}" out'
     check "$split: no blanks at line ends, no nan" bash -c '! grep -qiE " $|nan|inf\b" out'
@@ -35,8 +35,9 @@ for kind in distance cue_side cue; do
     check "every homonym has a bucket by $kind" [ "$(sum out HOMONYM $kind)" = "$homonyms" ]
 done
 expect 0 'both right        20' "${evaluate[@]}" --split test-pairs --n 41
+expect 0 'both right        20' "${evaluate[@]}" --split test-number --n 41
 expect 0 'attractors' "${evaluate[@]}" --split test-agree --n 50
-check 'no pairs but in test-pairs' bash -c '! grep -q "both right" out'
+check 'no pairs in other splits' bash -c '! grep -q "both right" out'
 
 # ---- JSON ------------------------------------------------------------------------------------------------------------------
 for threads in 1 3; do

@@ -62,6 +62,24 @@ static json_t *written(const heed_inspection *x)
     return all;
 }
 
+/* Of this pair alone. */
+static heed_inspection *inspect_pair(const heed_minimal_pair *pair, const heed_sentence *shown, int64_t shown_count)
+{
+    return heed_inspect((heed_inspect_desc){ .net = &trained.m,
+                                             .eos = 2,
+                                             .name = "planted",
+                                             .shown = shown,
+                                             .shown_count = shown_count,
+                                             .kinds = PLANTED_KINDS,
+                                             .classes = PLANTED_CLASSES,
+                                             .kinds_count = 1,
+                                             .classes_count = 3,
+                                             .phenomena = PLANTED_PHENOMENA,
+                                             .phenomena_count = 1,
+                                             .pairs = pair,
+                                             .pairs_count = 1 });
+}
+
 static void the_heads_on_the_way_are_found(void **state)
 {
     (void)state;
@@ -93,29 +111,26 @@ static void shown_pairs_are_written(void **state)
     heed_minimal_pair one = pairs[0];
     one.sentences[0] = &shown[0];
     one.sentences[1] = &shown[1];
-    heed_inspection *x = heed_inspect((heed_inspect_desc){ .net = &trained.m,
-                                                           .eos = 2,
-                                                           .name = "planted",
-                                                           .shown = shown,
-                                                           .shown_count = 2,
-                                                           .kinds = PLANTED_KINDS,
-                                                           .classes = PLANTED_CLASSES,
-                                                           .kinds_count = 1,
-                                                           .classes_count = 3,
-                                                           .phenomena = PLANTED_PHENOMENA,
-                                                           .phenomena_count = 1,
-                                                           .pairs = &one,
-                                                           .pairs_count = 1 });
+    heed_inspection *x = inspect_pair(&one, shown, 2);
     assert_non_null(x);
     json_t *all = written(x), *p = json_array_get(json_object_get(all, "pairs"), 0);
     assert_string_equal(json_string_value(json_array_get(json_object_get(p, "sentences"), 1)), "other");
     assert_int_equal(json_integer_value(json_object_get(p, "word")), one.word);
+    assert_true(json_is_null(json_object_get(p, "also")));
     assert_int_equal(json_integer_value(json_object_get(p, "position")), one.row);
     assert_string_equal(json_string_value(json_array_get(json_object_get(p, "form"), 0)), PLANTED_NAMES[one.token[0]]);
     json_t *effect = json_object_get(p, "effect");
     assert_true(fabs(json_number_value(json_object_get(effect, "enc.0.3")) - 1) < 0.02);
     assert_true(fabs(json_number_value(json_object_get(effect, "dec.0.1"))) < 0.02);
     assert_true(json_number_value(json_array_get(json_object_get(p, "margin"), 0)) > 1);
+    json_decref(all);
+    heed_inspection_free(x);
+    one.word = 0; /* what differs is for readers: heads are exchanged whole */
+    one.also = 3;
+    x = inspect_pair(&one, shown, 2);
+    assert_non_null(x);
+    all = written(x);
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(json_object_get(all, "pairs"), 0), "also")), 3);
     json_decref(all);
     heed_inspection_free(x);
 }
@@ -131,8 +146,8 @@ static void bad_pairs_are_refused(void **state)
     longer.src.words++;
     longer.src.classes++;
     longer.links_count = longer.arcs_count = 0;
-    heed_minimal_pair bad[6];
-    for (int i = 0; i < 6; i++)
+    heed_minimal_pair bad[8];
+    for (int i = 0; i < 8; i++)
         bad[i] = good;
     bad[0].sentences[1] = NULL;
     bad[1].sentences[1] = &longer;
@@ -140,17 +155,11 @@ static void bad_pairs_are_refused(void **state)
     bad[3].token[1] = TARGET_WORDS;
     bad[4].phenomenon = 1;
     bad[5].word = PLANTED_S;
-    for (int i = 0; i < 6; i++) {
-        assert_null(heed_inspect((heed_inspect_desc){ .net = &trained.m,
-                                                      .name = "planted",
-                                                      .kinds = PLANTED_KINDS,
-                                                      .classes = PLANTED_CLASSES,
-                                                      .kinds_count = 1,
-                                                      .classes_count = 3,
-                                                      .phenomena = PLANTED_PHENOMENA,
-                                                      .phenomena_count = 1,
-                                                      .pairs = &bad[i],
-                                                      .pairs_count = 1 }));
+    bad[6].also = PLANTED_S;
+    bad[7].word = 2;
+    bad[7].also = 1; /* the second stands behind the first */
+    for (int i = 0; i < 8; i++) {
+        assert_null(inspect_pair(&bad[i], NULL, 0));
         check_failed(HEED_BAD_ARGUMENT, "pair 0");
     }
 }

@@ -13,7 +13,7 @@ static bool everything(void)
 static int64_t part(toy_split split, int64_t sentences)
 {
     int64_t size = toy_split_size(split);
-    bool slow = split == TOY_TEST_AGREE || split == TOY_TEST_SENSE || split == TOY_TEST_PAIRS;
+    bool slow = split >= TOY_TEST_AGREE && split <= TOY_TEST_NUMBER;
     sentences = slow ? sentences / 2 : sentences;
     return everything() || sentences > size ? size : sentences;
 }
@@ -292,32 +292,74 @@ static void test_senses(void **state)
     assert_true(left > end / 10 && left < end * 9 / 10 && far > end / 20);
 }
 
+/* Sentences n and n + 1 of a split; the English words that differ are `changed` ones. */
+static const toy_decision *make_pair(toy_split split, int64_t n, toy_sentence pair[2], int changed)
+{
+    toy_sentence *a = &pair[0], *b = &pair[1];
+    make(split, n, a);
+    make(split, n + 1, b);
+    assert_int_equal(a->english_count, b->english_count);
+    assert_int_equal(a->french_count, b->french_count);
+    for (int i = 0; i < a->english_count; i++)
+        changed -= strcmp(a->english[i], b->english[i]) != 0;
+    assert_int_equal(changed, 0);
+    assert_in_range(a->pair_decision, 0, a->decision_count - 1);
+    assert_in_range(b->pair_decision, 0, b->decision_count - 1);
+    const toy_decision *d = &a->decisions[a->pair_decision], *e = &b->decisions[b->pair_decision];
+    assert_int_equal(d->phenomenon, e->phenomenon);
+    assert_int_equal(d->position, e->position);
+    assert_string_not_equal(a->french[d->position], b->french[e->position]);
+    return d;
+}
+
 static void test_pairs(void **state)
 {
     (void)state;
     int phenomena[TOY_PHENOMENA] = { 0 };
     int64_t end = part(TOY_TEST_PAIRS, 120);
     for (int64_t n = 0; n < end; n += 2) {
-        toy_sentence a, b;
-        make(TOY_TEST_PAIRS, n, &a);
-        make(TOY_TEST_PAIRS, n + 1, &b);
-        int changed = 0;
-        assert_int_equal(a.english_count, b.english_count);
-        assert_int_equal(a.french_count, b.french_count);
-        for (int i = 0; i < a.english_count; i++)
-            changed += strcmp(a.english[i], b.english[i]) != 0;
-        assert_int_equal(changed, 1);
-        assert_in_range(a.pair_decision, 0, a.decision_count - 1);
-        assert_in_range(b.pair_decision, 0, b.decision_count - 1);
-        const toy_decision *d = &a.decisions[a.pair_decision], *e = &b.decisions[b.pair_decision];
-        assert_int_equal(d->phenomenon, e->phenomenon);
-        assert_int_equal(d->position, e->position);
-        assert_string_not_equal(a.french[d->position], b.french[e->position]);
-        phenomena[d->phenomenon]++;
+        toy_sentence pair[2];
+        phenomena[make_pair(TOY_TEST_PAIRS, n, pair, 1)->phenomenon]++;
     }
     assert_true(phenomena[TOY_HOMONYM] >= end / 2 / 6 && phenomena[TOY_VERB_SENSE] >= end / 2 / 6);
     assert_true(phenomena[TOY_GEN_LONG] >= end / 2 / 6 && phenomena[TOY_NUM_VERB] >= end / 2 / 6);
     assert_int_equal(phenomena[TOY_ANAPHOR] + phenomena[TOY_CL_ANTE], end / 2 / 6);
+}
+
+/* What else says the number of the main subject, whose noun is the first of the words that change? The other is the
+ * verb of the main clause, and the French decision is that verb's. Of four pairs one has nothing in between, two one
+ * plural in between, one two, seen from the singular; from the plural these are none of another number. */
+static void test_number(void **state)
+{
+    (void)state;
+    static const struct {
+        toy_phenomenon phenomenon;
+        int shortest, longest, attractors;
+    } cells[] = {
+        { TOY_NUM_SV, 6, 6, -1 }, { TOY_NUM_LONG, 7, 7, 1 }, { TOY_NUM_LONG, 14, 16, 1 }, { TOY_NUM_LONG, 14, 16, 2 }
+    };
+    int64_t end = part(TOY_TEST_NUMBER, 160);
+    cfg *parser = parser_new();
+    for (int64_t n = 0; n < end; n += 2) {
+        toy_sentence pair[2];
+        toy_places places;
+        const toy_decision *d = make_pair(TOY_TEST_NUMBER, n, pair, 2);
+        toy_tree trees[2] = { tree_of(parser, &pair[1], &places), tree_of(parser, &pair[0], &places) };
+        const toy_clause *root = &trees[1].clause[trees[1].root];
+        int noun = places.np[root->subject].noun, finite = toy_finite_place(&trees[1], &places, trees[1].root);
+        assert_true(strcmp(pair[0].english[noun], pair[1].english[noun]) != 0);
+        assert_true(strcmp(pair[0].english[finite], pair[1].english[finite]) != 0);
+        assert_false(trees[1].np[root->subject].plural);
+        assert_true(trees[0].np[trees[0].clause[trees[0].root].subject].plural);
+        assert_int_equal(d->source_count, 1);
+        assert_int_equal(d->source[0], noun);
+        assert_int_equal(d->phenomenon, cells[n / 2 % 4].phenomenon);
+        assert_int_equal(d->attractors, cells[n / 2 % 4].attractors);
+        assert_in_range(pair[0].english_count, cells[n / 2 % 4].shortest, cells[n / 2 % 4].longest);
+        if (d->phenomenon == TOY_NUM_LONG)
+            assert_string_equal(d->variant, "verb");
+    }
+    cfg_free(parser);
 }
 
 /* ---- pinned bytes ------------------------------------------------------------------------------------------------ */
@@ -366,6 +408,7 @@ static void test_pinned(void **state)
         [TOY_TEST_AGREE] = { 0xbe6bc8d2180fb959, 0xc23a25767df06324, 0x37d615e5d44f5e47, 0xc9850373b8127710 },
         [TOY_TEST_SENSE] = { 0x363aa071169440f3, 0xf909188b51fa3bc2, 0x48f971882f17809a, 0xf58b264318390200 },
         [TOY_TEST_PAIRS] = { 0xafebbba95c7a60e6, 0xda30248d3f4977c9, 0x85b8377479d2c36f, 0x2faeb4119d6c011d },
+        [TOY_TEST_NUMBER] = { 0x6aa72483d8be6e70, 0x1578a3c06d1b4826, 0x233fd1929e7145f6, 0x75bee9e2659670fc },
         [TOY_PROBE] = { 0x6bd90f25d2286b1c, 0x74411278838e0d0f, 0x6bd90f25d2286b1c, 0x74411278838e0d0f },
     };
     bool changed = false;
@@ -389,7 +432,8 @@ int main(void)
         cmocka_unit_test(test_no_string_twice), cmocka_unit_test(test_train),
         cmocka_unit_test(test_content),         cmocka_unit_test(test_structures_apart),
         cmocka_unit_test(test_agree),           cmocka_unit_test(test_senses),
-        cmocka_unit_test(test_pairs),           cmocka_unit_test(test_pinned),
+        cmocka_unit_test(test_pairs),           cmocka_unit_test(test_number),
+        cmocka_unit_test(test_pinned),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

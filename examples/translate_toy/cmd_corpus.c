@@ -41,7 +41,7 @@ int cmd_corpus(int argc, char **argv)
     command_line line = { "corpus", NULL,
                           "Prints sentence pairs of the toy language, English TAB French. Its splits are\n"
                           "train, dev, test-iid, test-comb, test-struct, test-len, test-agree, test-sense,\n"
-                          "test-pairs and probe.",
+                          "test-pairs, test-number and probe.",
                           rows };
     int operands = 0;
     options_result parsed = options_parse(&line, argc, argv, &operands);

@@ -51,13 +51,13 @@ static void show_heads(const model *m, const training *run)
     char *folder = folder_path(run->out, "inspect");
     inspect_data d = { .showing = true };
     inspect_add_toy(&d, m, TOY_PROBE, 0, PROBES, false);
-    inspect_add_pairs(&d, m, 0, INSPECT_PAIRS_SHOWN);
+    inspect_add_pairs(&d, m, PROBES);
     d.shown = d.count;
     d.showing = false;
     inspect_add_toy(&d, m, TOY_DEV, VALID, MEASURED, true);
     inspect_add_toy(&d, m, TOY_DEV, VALID + MEASURED, MEASURED, false);
     d.measured = d.count;
-    inspect_add_pairs(&d, m, INSPECT_PAIRS_SHOWN, MEASURED);
+    inspect_add_pairs(&d, m, MEASURED);
     printf("\nIts heads:\n\n");
     fflush(stdout);
     inspect_into(m, &d, run->out, folder, (int)run->threads);

@@ -360,7 +360,7 @@ int cmd_inspect(int argc, char **argv)
     inspect_data d = { .showing = true };
     if (toy) {
         inspect_add_toy(&d, m, TOY_PROBE, 0, shown, false);
-        inspect_add_pairs(&d, m, 0, shown < INSPECT_PAIRS_SHOWN ? shown : INSPECT_PAIRS_SHOWN);
+        inspect_add_pairs(&d, m, shown);
     }
     if (corpus)
         add_file(&d, m, corpus, shown);
@@ -377,7 +377,7 @@ int cmd_inspect(int argc, char **argv)
     }
     d.measured = d.count;
     if (toy)
-        inspect_add_pairs(&d, m, INSPECT_PAIRS_SHOWN, n);
+        inspect_add_pairs(&d, m, n);
     if (d.measured == 0)
         die("inspect: there is no sentence to look at");
     inspect_into(m, &d, path, out, (int)threads);

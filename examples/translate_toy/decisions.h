@@ -59,7 +59,8 @@ typedef struct {
     toy_split split;
     tally *tallies; /* by phenomenon, kind and bucket; only those with a decision */
     int64_t count, room;
-    int64_t pairs, pairs_forced, pairs_free; /* test-pairs: pairs, and those with the flipped decision right in both */
+    int64_t pairs, pairs_forced,
+        pairs_free; /* of a split of pairs: pairs, and those with the flipped decision right in both */
 } decision_scores;
 
 /* corpus: the first sentences of the split; data: the same as ids; translations: the model's own. Dies on failure. */

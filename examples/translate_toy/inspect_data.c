@@ -284,9 +284,9 @@ void inspect_add_toy(inspect_data *d, const model *m, toy_split split, int64_t f
             die("the toy language has no sentence %lld of %s", (long long)i, toy_split_name(split));
         snprintf(id, sizeof id, "%s-%lld", toy_split_name(split), (long long)i);
         if (!inspect_add_pair(d, m, id,
-                              split == TOY_TEST_PAIRS ? "pair"
-                              : d->showing            ? "probe"
-                                                      : "toy",
+                              split == TOY_TEST_PAIRS || split == TOY_TEST_NUMBER ? "pair"
+                              : d->showing                                        ? "probe"
+                                                                                  : "toy",
                               english, french, fit))
             continue;
         heed_sentence *s = &d->sentences[d->count - 1];
@@ -323,10 +323,11 @@ static void add_pair(inspect_data *d, int64_t at, const toy_decision *decision)
     const heed_sentence *a = &d->sentences[at], *b = a + 1;
     bool alike = a->gold && b->gold && a->src.count == b->src.count && a->tgt.count == b->tgt.count;
     int32_t row = alike ? deciding_row(a, b, decision) : -1;
-    int16_t word = 0;
-    while (row >= 0 && word + 1 < a->src.count && a->src.ids[word] == b->src.ids[word])
-        word++;
-    if (row < 0)
+    int16_t word = -1, also = 0;
+    for (int16_t i = 0; row >= 0 && i < a->src.count; i++)
+        if (a->src.ids[i] != b->src.ids[i])
+            *(word < 0 ? &word : &also) = i;
+    if (word < 0)
         return;
     int64_t room = d->pairs_room;
     d->pair_at = grow(d->pair_at, d->pairs_count, &room, sizeof *d->pair_at);
@@ -334,19 +335,32 @@ static void add_pair(inspect_data *d, int64_t at, const toy_decision *decision)
     d->pairs[d->pairs_count] = (heed_minimal_pair){ .row = row,
                                                     .token = { a->tgt.ids[row + 1], b->tgt.ids[row + 1] },
                                                     .word = word,
+                                                    .also = also,
                                                     .phenomenon = (int16_t)decision->phenomenon };
     d->pair_at[d->pairs_count][0] = at;
     d->pair_at[d->pairs_count++][1] = at + 1;
 }
 
-void inspect_add_pairs(inspect_data *d, const model *m, int64_t from, int64_t n)
+static void add_pairs(inspect_data *d, const model *m, toy_split split, int64_t from, int64_t n)
 {
-    for (int64_t i = from; i < from + n && 2 * i + 1 < toy_split_size(TOY_TEST_PAIRS); i++) {
+    for (int64_t i = from; i < from + n && 2 * i + 1 < toy_split_size(split); i++) {
         toy_sentence toy;
         int64_t at = d->count;
-        inspect_add_toy(d, m, TOY_TEST_PAIRS, 2 * i, 2, true);
-        if (d->count == at + 2 && toy_make(TOY_SEED, TOY_TEST_PAIRS, 2 * i, &toy) && toy.pair_decision >= 0)
+        inspect_add_toy(d, m, split, 2 * i, 2, true);
+        if (d->count == at + 2 && toy_make(TOY_SEED, split, 2 * i, &toy) && toy.pair_decision >= 0)
             add_pair(d, at, &toy.decisions[toy.pair_decision]);
+    }
+}
+
+void inspect_add_pairs(inspect_data *d, const model *m, int64_t n)
+{
+    enum { SHOWN = 6, NUMBER_SHOWN = 2 }; /* one of each kind; without and with a noun in between */
+    if (d->showing) {
+        add_pairs(d, m, TOY_TEST_PAIRS, 0, n < SHOWN ? n : SHOWN);
+        add_pairs(d, m, TOY_TEST_NUMBER, 0, n < NUMBER_SHOWN ? n : NUMBER_SHOWN);
+    } else {
+        add_pairs(d, m, TOY_TEST_PAIRS, SHOWN, n);
+        add_pairs(d, m, TOY_TEST_NUMBER, NUMBER_SHOWN, n / 2);
     }
 }
 

@@ -24,8 +24,6 @@ typedef struct {
     int claims_count;
 } inspect_data;
 
-enum { INSPECT_PAIRS_SHOWN = 6 }; /* one of each kind */
-
 /* Word classes of the toy language; NULL: of no class. */
 extern const char *const inspect_classes[];
 extern const int inspect_classes_count;
@@ -37,8 +35,9 @@ void inspect_add_toy(inspect_data *d, const model *m, toy_split split, int64_t f
 /* A pair; target NULL: what the model says. False, said, if it is empty or too long. */
 bool inspect_add_pair(inspect_data *d, const model *m, const char *id, const char *set, const char *source,
                       const char *target, bool fit);
-/* Minimal pairs [from, from + n), as far as the model keeps words whole. */
-void inspect_add_pairs(inspect_data *d, const model *m, int64_t from, int64_t n);
+/* Minimal pairs, as far as the model keeps words whole: while showing one of each kind, at most n of a split; later n
+ * of test-pairs and n / 2 of test-number. */
+void inspect_add_pairs(inspect_data *d, const model *m, int64_t n);
 /* After the last sentence: pairs, and what is known of every kind of arc, the phenomenon that should suffer without a
  * head of it. */
 void inspect_ready(inspect_data *d);

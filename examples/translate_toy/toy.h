@@ -34,6 +34,7 @@ typedef enum {
     TOY_TEST_AGREE,  /* agreement by attractors and distance, equal cells */
     TOY_TEST_SENSE,  /* homonyms by cue; odd n: cues never seen with this homonym in train */
     TOY_TEST_PAIRS,  /* sentences 2i and 2i+1 differ in one English word */
+    TOY_TEST_NUMBER, /* sentences 2i and 2i+1 differ in the subject's number: its noun and the verb */
     TOY_PROBE,       /* a few fixed sentences, the same for every seed */
     TOY_SPLITS
 } toy_split;
@@ -153,7 +154,7 @@ typedef struct {
     toy_decision decisions[TOY_MAX_DECISIONS];
     int16_t decision_count;
     int16_t features[TOY_FEATURES];
-    int16_t pair_decision; /* test-pairs: the decision that flips; otherwise -1 */
+    int16_t pair_decision; /* test-pairs, test-number: the decision that flips; otherwise -1 */
 } toy_sentence;
 
 const char *toy_split_name(toy_split split);            /* "test-comb"; NULL outside */

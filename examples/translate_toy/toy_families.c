@@ -256,6 +256,34 @@ static toy_family by_pair(int64_t n)
     return f;
 }
 
+/* Pairs by the main subject's number: with no noun between it and its verb, and with one or two of the plural. Their
+ * lengths are those that the other pairs leave. */
+static toy_family by_number(int64_t n)
+{
+    static const struct {
+        int shortest, longest, attractors, near, far;
+    } cells[] = { { 6, 6, 0, 0, 0 }, { 7, 7, 1, 3, 5 }, { 14, 16, 1, 3, 12 }, { 14, 16, 2, 6, 14 } };
+    enum { CELLS = sizeof cells / sizeof cells[0] };
+    int64_t pair = n / 2;
+    int cell = (int)(pair % CELLS);
+    toy_family f = of_length(cells[cell].shortest, cells[cell].longest);
+    f.id = 600 + cell;
+    f.turn = pair / CELLS;
+    f.turns = toy_split_size(TOY_TEST_NUMBER) / 2 / CELLS;
+    f.run = 1 << 15;
+    f.pair_kind = PAIR_SUBJECT + 1;
+    f.attractors = cells[cell].attractors;
+    f.near = cells[cell].near;
+    f.far = cells[cell].far;
+    f.style.kinds[TREE_BUT] = f.style.kinds[TREE_AND] = 0;
+    f.style.pronoun = 0;
+    f.style.homonym = 20;
+    f.style.opposite = f.far ? 75 : 50;
+    if (f.far)
+        f.style.mods[MOD_NONE] = f.style.mods[MOD_SUBJECT_RC] = 0;
+    return f;
+}
+
 static const toy_style probe_style = { .longest = 13,
                                        .kinds = { 40, 20, 20, 10, 10 },
                                        .frames = { 25, 45, 15, 0, 25 },
@@ -294,6 +322,8 @@ toy_family toy_family_of(toy_split split, int64_t n)
         return by_sense(n);
     case TOY_TEST_PAIRS:
         return by_pair(n);
+    case TOY_TEST_NUMBER:
+        return by_number(n);
     default:
         return by_length(split, n);
     }
@@ -341,7 +371,8 @@ bool toy_family_takes(const toy_family *family, const toy_tree *tree, const toy_
 {
     if (places->count < family->shortest || places->count > family->longest)
         return false;
-    if (family->pair_kind && (int)toy_pair_kind_of(tree, places) != family->pair_kind - 1)
+    if (family->pair_kind && family->pair_kind - 1 != PAIR_SUBJECT &&
+        (int)toy_pair_kind_of(tree, places) != family->pair_kind - 1)
         return false;
     if (family->structures >= 0 && toy_structures(tree, places) != family->structures)
         return false;

@@ -16,6 +16,7 @@ static const struct {
     [TOY_TEST_AGREE] = { "test-agree", 3000 },
     [TOY_TEST_SENSE] = { "test-sense", 2000 },
     [TOY_TEST_PAIRS] = { "test-pairs", 3000 },
+    [TOY_TEST_NUMBER] = { "test-number", 2000 },
     [TOY_PROBE] = { "probe", 24 },
 };
 

@@ -4,6 +4,8 @@
  *     the key near the boats is old .        the hat near the boats is old .
  *     la clé près des bateaux est vieille .  le chapeau près des bateaux est vieux .
  *
+ * The number of a subject is said twice in English, by the noun and by the verb, so there two words differ.
+ *
  * That no sentence is in two pairs follows from what the English shows: its kind, and which of the two it is. */
 #include "toy_tree.h"
 
@@ -28,7 +30,9 @@ static bool invariant(int noun)
 /* The noun phrase that the kind is about, -1: none or several. */
 static int topic(const toy_tree *tree, toy_pair_kind kind)
 {
-    int found = -1;
+    int found = -1, subject = tree->clause[tree->root].subject;
+    if (kind == PAIR_SUBJECT)
+        return tree->np[subject].noun < 0 || invariant(tree->np[subject].noun) ? -1 : subject;
     for (int i = 0; i < tree->np_count; i++) {
         const toy_np *np = &tree->np[i];
         bool is = kind == PAIR_ANTECEDENT ? np->noun < 0 && np->antecedent >= 0
@@ -74,18 +78,18 @@ toy_pair_kind toy_pair_kind_of(const toy_tree *tree, const toy_places *places)
 
 /* ---- one candidate ----------------------------------------------------------------------------------------------- */
 
-static int changed_word(const toy_sentence *a, const toy_sentence *b)
+/* The first of the English words that differ, if there are so many of them; -1: there are not. */
+static int changed_word(const toy_sentence *a, const toy_sentence *b, int words)
 {
-    int found = -1;
+    int first = -1;
     if (a->english_count != b->english_count || a->french_count != b->french_count)
         return -1;
-    for (int i = 0; i < a->english_count; i++)
+    for (int i = a->english_count - 1; i >= 0; i--)
         if (strcmp(a->english[i], b->english[i])) {
-            if (found >= 0)
-                return -1;
-            found = i;
+            first = i;
+            words--;
         }
-    return found;
+    return words == 0 ? first : -1;
 }
 
 static bool wanted(toy_pair_kind kind, toy_phenomenon p)
@@ -101,6 +105,8 @@ static bool wanted(toy_pair_kind kind, toy_phenomenon p)
         return p == TOY_HOMONYM;
     case PAIR_NUMBER:
         return p == TOY_NUM_VERB;
+    case PAIR_SUBJECT:
+        return p == TOY_NUM_SV || p == TOY_NUM_LONG;
     default:
         return p == TOY_VERB_SENSE;
     }
@@ -125,7 +131,7 @@ static bool competes(const toy_decision *d, const char *form)
 /* A decision of both, governed by the changed word, each form the other's competitor. */
 static bool flips(toy_pair_kind kind, toy_sentence *a, toy_sentence *b)
 {
-    int word = changed_word(a, b);
+    int word = changed_word(a, b, kind == PAIR_SUBJECT ? 2 : 1);
     for (int i = 0; word >= 0 && i < a->decision_count; i++) {
         const toy_decision *d = &a->decisions[i];
         if (!wanted(kind, d->phenomenon) || !decided_by(d, word))
@@ -239,9 +245,9 @@ static bool is_second(const toy_tree *tree, toy_pair_kind kind)
     if (kind == PAIR_VERB)
         return toy_verbs[tree->clause[verb_topic(tree)].verb].twin < 0;
     const toy_np *np = &tree->np[topic(tree, kind)];
-    return kind == PAIR_SENSE    ? toy_nouns[np->noun].twin < 0
-           : kind == PAIR_NUMBER ? np->plural
-                                 : toy_nouns[np->noun].feminine;
+    return kind == PAIR_SENSE                            ? toy_nouns[np->noun].twin < 0
+           : kind == PAIR_NUMBER || kind == PAIR_SUBJECT ? np->plural
+                                                         : toy_nouns[np->noun].feminine;
 }
 
 static bool find_partner(search *s)
@@ -252,19 +258,15 @@ static bool find_partner(search *s)
         return from->np[subject].noun >= 0 && change_noun(s, subject, clause);
     }
     int np = topic(from, s->kind);
-    return s->kind == PAIR_SENSE    ? change_sense(s, np)
-           : s->kind == PAIR_NUMBER ? change_number(s, np)
-                                    : change_noun(s, np, -1);
+    return s->kind == PAIR_SENSE                               ? change_sense(s, np)
+           : s->kind == PAIR_NUMBER || s->kind == PAIR_SUBJECT ? change_number(s, np)
+                                                               : change_noun(s, np, -1);
 }
 
 /* Several sentences may find the same partner; it belongs to the one that it finds itself. */
-bool toy_pair_make(const toy_tree *first, bool (*fits)(const toy_tree *tree), toy_sentence *a, toy_sentence *b)
+bool toy_pair_make(const toy_tree *first, toy_pair_kind kind, bool (*fits)(const toy_tree *tree), toy_sentence *a,
+                   toy_sentence *b)
 {
-    const char *words[TOY_MAX_ENGLISH];
-    toy_places places;
-    if (!toy_english(first, words, &places))
-        return false;
-    toy_pair_kind kind = toy_pair_kind_of(first, &places);
     if ((kind != PAIR_VERB && topic(first, kind) < 0) || is_second(first, kind) || !toy_render(first, a))
         return false;
     search there = { .from = first, .kind = kind, .fits = fits, .from_sentence = a, .to_sentence = b };

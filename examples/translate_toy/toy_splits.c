@@ -21,10 +21,10 @@ typedef struct {
 
 /* Splits that only their strings' hashes keep apart own hash cells. The others never have what train may have. */
 static const cell_range hash_cells[TOY_SPLITS] = {
-    [TOY_TRAIN] = { 0, 36 },       [TOY_DEV] = { 36, 4 },         [TOY_TEST_IID] = { 40, 4 },
-    [TOY_TEST_COMB] = { 0, 44 },   [TOY_TEST_STRUCT] = { 0, 44 }, [TOY_TEST_LEN] = { 0, 44 },
-    [TOY_TEST_AGREE] = { 44, 4 },  [TOY_TEST_SENSE] = { 48, 3 },  [TOY_PROBE] = { 51, 1 },
-    [TOY_TEST_PAIRS] = { 52, 12 },
+    [TOY_TRAIN] = { 0, 36 },       [TOY_DEV] = { 36, 4 },          [TOY_TEST_IID] = { 40, 4 },
+    [TOY_TEST_COMB] = { 0, 44 },   [TOY_TEST_STRUCT] = { 0, 44 },  [TOY_TEST_LEN] = { 0, 44 },
+    [TOY_TEST_AGREE] = { 44, 4 },  [TOY_TEST_SENSE] = { 48, 3 },   [TOY_PROBE] = { 51, 1 },
+    [TOY_TEST_PAIRS] = { 52, 12 }, [TOY_TEST_NUMBER] = { 52, 12 }, /* of other lengths */
 };
 
 /* Sentences of up to five words are too few to be shared with splits that need none. */
@@ -63,7 +63,7 @@ static bool throw_cell(toy_split split, const toy_family *family, uint64_t key, 
            toy_licensed(&c->tree) && toy_family_takes(family, &c->tree, &c->places) && toy_readings(&c->tree, 2) == 1;
 }
 
-/* May this be in a minimal pair, whichever of the two? */
+/* May this be in a minimal pair of either split, whichever of the two? */
 static bool fits_pair(const toy_tree *tree)
 {
     const char *words[TOY_MAX_ENGLISH];
@@ -73,9 +73,9 @@ static bool fits_pair(const toy_tree *tree)
            toy_family_takes(&plain, tree, &places);
 }
 
-static bool make_pair(const candidate *c, toy_sentence *pair)
+static bool make_pair(const toy_family *family, const candidate *c, toy_sentence *pair)
 {
-    return toy_pair_make(&c->tree, fits_pair, &pair[0], &pair[1]);
+    return toy_pair_make(&c->tree, (toy_pair_kind)(family->pair_kind - 1), fits_pair, &pair[0], &pair[1]);
 }
 
 static uint64_t key_of(uint64_t seed, toy_split split, int family)
@@ -91,7 +91,8 @@ static bool throw_run(uint64_t seed, toy_split split, const toy_family *family, 
     int bits = bits_for(family->turns * family->run);
     int64_t run = (INT64_C(1) << bits) / family->turns;
     for (int64_t i = 0; i < run; i++)
-        if (throw_cell(split, family, key, turn * run + i, bits, c) && (!pair || make_pair(c, pair)) && !order--)
+        if (throw_cell(split, family, key, turn * run + i, bits, c) && (!pair || make_pair(family, c, pair)) &&
+            !order--)
             return true;
     return false;
 }
@@ -148,7 +149,7 @@ bool toy_make(uint64_t seed, toy_split split, int64_t n, toy_sentence *out)
     if (n < 0 || n >= toy_split_size(split))
         return false;
     toy_sentence pair[2];
-    bool pairs = split == TOY_TEST_PAIRS;
+    bool pairs = split == TOY_TEST_PAIRS || split == TOY_TEST_NUMBER;
     bool found =
         split == TOY_PROBE ? find_probe(n, &c) : find(seed, split, toy_family_of(split, n), &c, pairs ? pair : NULL);
     if (!found)

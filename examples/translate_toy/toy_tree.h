@@ -230,11 +230,22 @@ toy_family toy_probe_family(void);
 bool toy_family_longer(toy_split split, toy_family *family);
 bool toy_family_takes(const toy_family *family, const toy_tree *tree, const toy_places *places);
 
-/* Minimal pairs, by what the changed word decides. A tree is of one kind only, and so is its partner. */
-typedef enum { PAIR_GENDER, PAIR_LONG, PAIR_ANTECEDENT, PAIR_SENSE, PAIR_NUMBER, PAIR_VERB, PAIR_KINDS } toy_pair_kind;
+/* Minimal pairs, by what the changed word decides. A tree is of one of the first kinds only, and so is its partner.
+ * PAIR_SUBJECT: two words change, the noun of the main subject and the verb that agrees with it. */
+typedef enum {
+    PAIR_GENDER,
+    PAIR_LONG,
+    PAIR_ANTECEDENT,
+    PAIR_SENSE,
+    PAIR_NUMBER,
+    PAIR_VERB,
+    PAIR_KINDS,
+    PAIR_SUBJECT = PAIR_KINDS
+} toy_pair_kind;
 toy_pair_kind toy_pair_kind_of(const toy_tree *tree, const toy_places *places);
 /* Fills both sentences, pair_decision too; false if the tree is not the first of a pair (the masculine one, the
  * singular one, the sense that comes first in the lexicon) or has no partner whose English fits. */
-bool toy_pair_make(const toy_tree *first, bool (*fits)(const toy_tree *tree), toy_sentence *a, toy_sentence *b);
+bool toy_pair_make(const toy_tree *first, toy_pair_kind kind, bool (*fits)(const toy_tree *tree), toy_sentence *a,
+                   toy_sentence *b);
 
 #endif

@@ -67,7 +67,8 @@ static bool pair_fits(const heed_minimal_pair *pair, const heed_inspect_desc *de
     if (!a || !b || !sentence_fits(a, desc) || !sentence_fits(b, desc))
         return (a && b) || heed_fail(HEED_BAD_ARGUMENT, "inspect: a sentence of pair %lld is NULL", (long long)i);
     return (a->src.count == b->src.count && a->tgt.count == b->tgt.count && pair->row >= 0 &&
-            pair->row < a->tgt.count && pair->word >= 0 && pair->word < a->src.count && pair->phenomenon >= 0 &&
+            pair->row < a->tgt.count && pair->word >= 0 && pair->word < a->src.count &&
+            (!pair->also || (pair->also > pair->word && pair->also < a->src.count)) && pair->phenomenon >= 0 &&
             pair->phenomenon < desc->phenomena_count && pair->token[0] >= 0 && pair->token[0] < words &&
             pair->token[1] >= 0 && pair->token[1] < words) ||
            heed_fail(HEED_BAD_ARGUMENT, "inspect: the sentences of pair %lld differ in length, or it is outside them",

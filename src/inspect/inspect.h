@@ -139,11 +139,12 @@ typedef struct {
     int16_t phenomenon;
 } heed_decision;
 
-/* Two sentences of the same lengths that differ in one source word, and so in one decision. */
+/* Two sentences of the same lengths that differ in one source word, or in two that say the same, and so in one
+ * decision. */
 typedef struct {
     const heed_sentence *sentences[2]; /* shown ones or others; ids, flags and words are read */
     int32_t row, token[2];             /* the row that decides; what it should say in each */
-    int16_t word, phenomenon;          /* the source word */
+    int16_t word, also, phenomenon;    /* the source word; a second one behind it, 0: none */
 } heed_minimal_pair;
 
 typedef struct {

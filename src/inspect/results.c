@@ -211,8 +211,9 @@ json_t *pairs_json(const heed_inspection *x)
         if (a < shown || a >= shown + x->desc.shown_count || b < shown || b >= shown + x->desc.shown_count)
             continue;
         bool last = p->row + 1 >= a->tgt.count;
-        json_push(&list, json_pack("{s:[o, o], s:i, s:o, s:i, s:[o, o], s:[o, o], s:o}", "sentences",
-                                   json_text_of(a->id), json_text_of(b->id), "word", (int)p->word, "code",
+        json_push(&list, json_pack("{s:[o, o], s:i, s:o, s:o, s:i, s:[o, o], s:[o, o], s:o}", "sentences",
+                                   json_text_of(a->id), json_text_of(b->id), "word", (int)p->word, "also",
+                                   p->also ? json_integer(p->also) : json_null(), "code",
                                    json_text_of(x->desc.phenomena[p->phenomenon]), "position", (int)p->row, "form",
                                    json_text_of(last ? "<eos>" : a->tgt.words[p->row + 1]),
                                    json_text_of(last ? "<eos>" : b->tgt.words[p->row + 1]), "margin",

@@ -105,7 +105,7 @@ function pairsTable() {
     return el(
         'div',
         null,
-        el('h3', null, 'Sentences that differ in one word'),
+        el('h3', null, 'Minimal pairs: sentences that differ in one word, or in a noun and its verb'),
         scroll(
             table(
                 ['pair', 'decision', 'forms', 'heads that carry it (patching effect)'],
