@@ -136,10 +136,11 @@ static const gemm_way *choose_way(gemm_product *p)
     return &k_blas;
 }
 
-/* Which axis to cut, and where: a rule on the shape alone. Small items of a batch stay whole. Columns are better to cut
- * than rows, because each part packs its own columns of b. An axis along which c repeats is never cut, and a product
- * whose bits depend on the cut, which threads or not must be the same, only if it is large. */
-static void cut(job *j)
+/* Which axis to cut, and where: a rule on the shape alone. Small items of a batch stay whole. Of rows and columns the
+ * longer is cut, since each part packs all of the other operand for itself. An axis along which c repeats is never cut,
+ * and a product whose bits depend on the cut, which threads or not must be the same, only if it is large. Other bits are
+ * the same for any cut: then there are few parts, two for each of the threads. */
+static void cut(job *j, int threads)
 {
     enum { ROWS = 96, COLUMNS = 64 };
     static const double large_item = 1 << 19, large = 1 << 24;
@@ -153,35 +154,38 @@ static void cut(job *j)
     }
     int64_t unit = 1;
     if (!best || item >= large_item) {
-        bool columns = p->m.c == 0 || (p->n.c != 0 && (p->n.size >= 4 * COLUMNS || p->n.size >= p->m.size));
+        bool columns = p->m.c == 0 || (p->n.c != 0 && p->n.size >= p->m.size);
         best = columns ? &p->n : &p->m;
         unit = columns ? COLUMNS : ROWS;
     }
     j->axis = (size_t)((char *)best - (char *)p);
     int64_t units = (best->size + unit - 1) / unit;
     j->parts = k_parts(units, (int64_t)fmin(all / (double)units, 1e15), &j->each);
+    int64_t most = !j->way->any_cut ? (all < large ? 1 : j->parts) : threads > 1 ? 2 * threads : 1;
+    if (best->c == 0)
+        most = 1;
+    if (j->parts > most) {
+        j->each = (units + most - 1) / most;
+        j->parts = (units + j->each - 1) / j->each;
+    }
     j->each *= unit;
-    if (best->c == 0 || (!j->way->any_cut && all < large))
-        j->parts = 1, j->each = best->size;
 }
 
 static bool run(heed_arena *scratch, job *j, int threads)
 {
-    bool inside = omp_in_parallel(), together = threads > 1 && !inside;
-    if (j->way->ready && !j->way->ready(inside ? omp_get_num_threads() : together ? threads : 1))
+    bool inside = omp_in_parallel();
+    if (j->way->ready && !j->way->ready(inside ? omp_get_num_threads() : threads))
         return false;
-    if (j->way->any_cut && !together)
-        j->parts = 1, j->each = axis_of(&j->whole, j->axis)->size; /* the same bits */
     gemm_product first = part_of(j, 0);
     j->lines_each = j->way->scratch(&first);
     int64_t bytes;
-    if (!size_mul(together ? j->parts : 1, j->lines_each * (int64_t)sizeof(heed_real) * GEMM_LINE, &bytes))
+    if (!size_mul(threads > 1 ? j->parts : 1, j->lines_each * (int64_t)sizeof(heed_real) * GEMM_LINE, &bytes))
         return heed_fail(HEED_MEMORY, "gemm: copies of the operands do not fit into memory");
     if (bytes > 0 && !(j->scratch = heed_arena_alloc(scratch, bytes)))
         return false;
-    if (!together)
+    if (threads == 1)
         j->lines_each = 0;
-    k_parallel(together ? threads : 1, j->parts, run_part, j);
+    k_parallel(threads, j->parts, run_part, j);
     return true;
 }
 
@@ -238,9 +242,10 @@ bool k_gemm(heed_arena *scratch, heed_tensor c, heed_tensor a, heed_tensor b, k_
         return true;
     job j = { .whole = make_product(c, a, b, &how) };
     j.way = choose_way(&j.whole);
-    cut(&j);
+    int threads = k_threads(how.threads);
+    cut(&j, threads);
     heed_arena_mark mark = heed_arena_marked(scratch);
-    bool done = run(scratch, &j, how.threads);
+    bool done = run(scratch, &j, threads);
     heed_arena_rewind(scratch, mark);
     return done;
 }

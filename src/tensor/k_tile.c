@@ -22,7 +22,9 @@ enum {
     STEP = ROWS / 3,         /* there are tiles of STEP, 2 STEP and ROWS rows */
     DEPTH = 512,             /* most k in a panel */
     BLOCK = 1 << 17,         /* numbers in all panels held at once: half a megabyte */
+    GROUP = 4,               /* strips copied at once: together their columns are whole lines of the cache */
     STRIP = DEPTH + LANES,   /* between the rows of a copied strip: not a power of two, which would share cache sets */
+    ROOM = GROUP * LANES * STRIP,
 };
 
 /* ---- the tile ---------------------------------------------------------------------------------------------------- */
@@ -43,6 +45,10 @@ static inline __attribute__((always_inline)) void sum_tile(const tile *t, int ro
     UNROLL
     for (int s = 0; s < rows * vectors; s++)
         sums[s] = (lanes){ 0 };
+    if (t->k >= DEPTH / 2) /* c may be far, and there is time to fetch it */
+        UNROLL
+        for (int s = 0; s < rows * vectors; s++)
+            __builtin_prefetch(t->c + s / vectors * t->c_row + s % vectors * LANES, 1);
     const float *a[] = { t->a, t->a + STEP * a_row, t->a + 2 * STEP * a_row }, *b = t->b; /* few pointers: no spills */
     uintptr_t soon = t->soon;
     uintptr_t each = (uintptr_t)(a_k == 1 ? LANES : a_k) * sizeof(float);
@@ -180,34 +186,46 @@ static void pack_panels(float *out, const float *b, gemm_axis k, gemm_axis n)
     }
 }
 
-/* Points t at m.size rows of a. They stay where they are if they fill a tile and one read does not throw another out of
- * the cache; otherwise they are copied to strip, with rows of 0 up to the next STEP. */
-static void place_strip(tile *t, float *strip, const float *a, gemm_axis m, gemm_axis k)
+/* Where rows of a are read: a's own, or a copy. */
+typedef struct {
+    const float *at;
+    int64_t row, k, strip; /* from row to row, from k to k, from strip to strip */
+} rows_of_a;
+
+/* A strip of m.size rows to [k][LANES], with 0 up to the next STEP. */
+static void copy_strip(float *to, const float *a, gemm_axis m, gemm_axis k)
+{
+    int64_t padded = (m.size + STEP - 1) / STEP * STEP;
+    if (m.a == 1 && m.size == ROWS)
+        for (int64_t j = 0; j < k.size; j++)
+            memcpy(to + j * LANES, a + j * k.a, ROWS * sizeof *to);
+    else
+        for (int64_t j = 0; j < k.size; j++)
+            for (int64_t i = 0; i < padded; i++)
+                to[j * LANES + i] = i < m.size ? a[i * m.a + j * k.a] : 0;
+}
+
+/* m.size rows of a, GROUP strips at most. They are read where they stay if they fill their tiles and one read does not
+ * throw another out of the cache; otherwise they are copied to `room`, with rows of 0 up to the next STEP. */
+static rows_of_a place_rows(float *room, const float *a, gemm_axis m, gemm_axis k)
 {
     enum { PAGE = 4096 / sizeof(float) };
-    int64_t padded = (m.size + STEP - 1) / STEP * STEP;
-    t->a_row = m.a, t->a_k = k.a;
-    t->a = a;
-    if (padded == m.size && ((k.a == 1 && m.a % PAGE != 0) || (m.a == 1 && k.a < PAGE)))
-        return;
-    t->a = strip;
+    if (m.size % STEP == 0 && ((k.a == 1 && m.a % PAGE != 0) || (m.a == 1 && k.a < PAGE)))
+        return (rows_of_a){ a, m.a, k.a, ROWS * m.a };
     if (k.a == 1) {
-        t->a_row = STRIP;
+        int64_t padded = (m.size + STEP - 1) / STEP * STEP;
         for (int64_t i = 0; i < m.size; i++)
-            memcpy(strip + i * STRIP, a + i * m.a, (size_t)k.size * sizeof *strip);
+            memcpy(room + i * STRIP, a + i * m.a, (size_t)k.size * sizeof *room);
         for (int64_t i = m.size; i < padded; i++)
-            memset(strip + i * STRIP, 0, (size_t)k.size * sizeof *strip);
-        return;
+            memset(room + i * STRIP, 0, (size_t)k.size * sizeof *room);
+        return (rows_of_a){ room, STRIP, 1, ROWS * STRIP };
     }
-    t->a_row = 1, t->a_k = LANES;
-    if (m.a == 1 && m.size == ROWS) {
-        for (int64_t j = 0; j < k.size; j++)
-            memcpy(strip + j * LANES, a + j * k.a, ROWS * sizeof *strip);
-        return;
+    gemm_axis strip = m;
+    for (int64_t i = 0; i < m.size; i += ROWS) {
+        strip.size = m.size - i < ROWS ? m.size - i : ROWS;
+        copy_strip(room + i / ROWS * LANES * DEPTH, a + i * m.a, strip, k);
     }
-    for (int64_t j = 0; j < k.size; j++)
-        for (int64_t i = 0; i < padded; i++)
-            strip[j * LANES + i] = i < m.size ? a[i * m.a + j * k.a] : 0;
+    return (rows_of_a){ room, 1, LANES, LANES * DEPTH };
 }
 
 /* ---- the product ------------------------------------------------------------------------------------------------- */
@@ -225,7 +243,7 @@ static int64_t block_columns(const gemm_product *p)
 static int64_t lines(const gemm_product *p)
 {
     int64_t columns = least(p->n.size, block_columns(p)), padded = (columns + LANES - 1) / LANES * LANES;
-    return (padded * least(p->k.size, DEPTH) + LANES * STRIP + GEMM_LINE - 1) / GEMM_LINE;
+    return (padded * least(p->k.size, DEPTH) + ROOM + GEMM_LINE - 1) / GEMM_LINE;
 }
 
 /* A tile whose rows or columns are not all in c, or whose columns in c are apart. */
@@ -294,9 +312,24 @@ static void run_strip(tile t, const float *panels, gemm_axis m, gemm_axis n, boo
     }
 }
 
+/* GROUP strips at most. */
+static void run_group(tile t, rows_of_a rows, const float *panels, gemm_axis m, gemm_axis n, bool bias_of_rows)
+{
+    t.a_row = rows.row, t.a_k = rows.k;
+    int64_t left = m.size;
+    for (int64_t strip = 0; left > 0; strip++, left -= ROWS) {
+        m.size = least(left, ROWS);
+        t.a = rows.at + strip * rows.strip;
+        run_strip(t, panels, m, n, bias_of_rows);
+        t.c += ROWS * m.c;
+        if (t.bias && bias_of_rows)
+            t.bias += ROWS;
+    }
+}
+
 static void run_item(const gemm_product *p, heed_real *scratch)
 {
-    float *strip = scratch, *panels = scratch + LANES * STRIP;
+    float *room = scratch, *panels = scratch + ROOM;
     gemm_axis m = p->m, n = p->n, k = p->k;
     int64_t columns = block_columns(p);
     for (int64_t k0 = 0; k0 < p->k.size; k0 += DEPTH) {
@@ -306,12 +339,11 @@ static void run_item(const gemm_product *p, heed_real *scratch)
         for (int64_t n0 = 0; n0 < p->n.size; n0 += columns) {
             n.size = least(p->n.size - n0, columns);
             pack_panels(panels, p->b + k0 * k.b + n0 * n.b, k, n);
-            for (int64_t m0 = 0; m0 < p->m.size; m0 += ROWS) {
-                m.size = least(p->m.size - m0, ROWS);
-                place_strip(&t, strip, p->a + m0 * m.a + k0 * k.a, m, k);
+            for (int64_t m0 = 0; m0 < p->m.size; m0 += GROUP * ROWS) {
+                m.size = least(p->m.size - m0, GROUP * ROWS);
                 t.c = p->c + m0 * m.c + n0 * n.c;
                 t.bias = p->bias && last ? p->bias + (p->bias_of_rows ? m0 : n0) : NULL;
-                run_strip(t, panels, m, n, p->bias_of_rows);
+                run_group(t, place_rows(room, p->a + m0 * m.a + k0 * k.a, m, k), panels, m, n, p->bias_of_rows);
             }
         }
     }
