@@ -1,8 +1,8 @@
 /* k_tile: a product c = a b + beta c + bias in tiles that stay in vector registers.
  *
- * Columns of b are packed into panels [k][32], which the first caches keep; a strip of 12 rows of a is read where it
- * is, or copied first if its strides are bad for the cache; and a tile of 12 x 32 sums is held in registers while k
- * runs. (Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008, with both levels of blocks
+ * A tile of 12 x 32 sums is held in registers while k runs: 12 rows of a times 32 columns of b, which the first caches
+ * keep. Both are read where they are, or copied first if their strides are bad for the cache; columns that do not lie
+ * side by side are packed into panels [k][32]. (Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008, with both levels of blocks
  * reduced to what a Transformer's layers need.) Any strides will do.
  *
  * Every element of c is one chain of fused multiply-adds in order of k, in blocks of DEPTH; so its bits depend on
@@ -25,14 +25,15 @@ enum {
     GROUP = 4,               /* strips copied at once: together their columns are whole lines of the cache */
     STRIP = DEPTH + LANES,   /* between the rows of a copied strip: not a power of two, which would share cache sets */
     ROOM = GROUP * LANES * STRIP,
+    PAGE = 4096 / sizeof(float),
 };
 
 /* ---- the tile ---------------------------------------------------------------------------------------------------- */
 
 typedef struct {
     float *c;
-    const float *a, *b, *bias; /* b [k][width]; bias [width] or NULL */
-    int64_t c_row, a_row, a_k, k;
+    const float *a, *b, *bias; /* bias [width] or NULL */
+    int64_t c_row, a_row, a_k, b_k, k;
     float beta;
     uintptr_t soon; /* where the next strip is: it is called into the cache meanwhile */
 } tile;
@@ -47,12 +48,12 @@ static inline __attribute__((always_inline)) void sum_tile(const tile *t, int ro
         sums[s] = (lanes){ 0 };
     if (t->k >= DEPTH / 2) /* c may be far, and there is time to fetch it */
         UNROLL
-        for (int s = 0; s < rows * vectors; s++)
-            __builtin_prefetch(t->c + s / vectors * t->c_row + s % vectors * LANES, 1);
+    for (int s = 0; s < rows * vectors; s++)
+        __builtin_prefetch(t->c + s / vectors * t->c_row + s % vectors * LANES, 1);
     const float *a[] = { t->a, t->a + STEP * a_row, t->a + 2 * STEP * a_row }, *b = t->b; /* few pointers: no spills */
     uintptr_t soon = t->soon;
     uintptr_t each = (uintptr_t)(a_k == 1 ? LANES : a_k) * sizeof(float);
-    for (int64_t k = 0; k < t->k; k++, b += vectors * LANES, soon += each) {
+    for (int64_t k = 0; k < t->k; k++, b += t->b_k, soon += each) {
         __builtin_prefetch((const void *)soon);
         UNROLL
         for (int s = 0; s < rows * vectors; s++) {
@@ -176,14 +177,24 @@ static int64_t panel_width(int64_t columns)
     return columns > LANES ? WIDTH : LANES;
 }
 
-/* The panels of a block of b: n.size columns, k.size deep. */
-static void pack_panels(float *out, const float *b, gemm_axis k, gemm_axis n)
+/* Where columns of b are read: panels, or b's own. */
+typedef struct {
+    const float *at;
+    int64_t column, k; /* from column to column of the first ones of panels; from k to k, 0: a panel's width */
+} columns_of_b;
+
+/* A block of b: n.size columns, k.size deep. They are read where they stay if they are whole vectors and one read does
+ * not throw another out of the cache. */
+static columns_of_b place_columns(float *out, const float *b, gemm_axis k, gemm_axis n)
 {
+    if (n.b == 1 && k.b < PAGE && n.size % LANES == 0 && k.b % LANES == 0 && (uintptr_t)b % sizeof(lanes) == 0)
+        return (columns_of_b){ b, 1, k.b };
     for (int64_t from = 0; from < n.size; from += WIDTH) {
         int64_t left = n.size - from, width = panel_width(left);
         for (int64_t j = 0; j < width; j += LANES)
             pack_lanes(out + from * k.size + j, width, b + (from + j) * n.b, k, n, left - j < LANES ? left - j : LANES);
     }
+    return (columns_of_b){ out, k.size, 0 };
 }
 
 /* Where rows of a are read: a's own, or a copy. */
@@ -209,7 +220,6 @@ static void copy_strip(float *to, const float *a, gemm_axis m, gemm_axis k)
  * throw another out of the cache; otherwise they are copied to `room`, with rows of 0 up to the next STEP. */
 static rows_of_a place_rows(float *room, const float *a, gemm_axis m, gemm_axis k)
 {
-    enum { PAGE = 4096 / sizeof(float) };
     if (m.size % STEP == 0 && ((k.a == 1 && m.a % PAGE != 0) || (m.a == 1 && k.a < PAGE)))
         return (rows_of_a){ a, m.a, k.a, ROWS * m.a };
     if (k.a == 1) {
@@ -291,8 +301,8 @@ bool k_tile_turned(const gemm_product *p)
     return p->k.b == 1 && p->n.b != 1 && p->n.c == 1 && 4 * p->m.size <= p->n.size && p->m.size <= p->k.size;
 }
 
-/* The rows of one strip against all panels of a block. */
-static void run_strip(tile t, const float *panels, gemm_axis m, gemm_axis n, bool bias_of_rows)
+/* The rows of one strip against all columns of a block. */
+static void run_strip(tile t, columns_of_b b, gemm_axis m, gemm_axis n, bool bias_of_rows)
 {
     float *c = t.c;
     const float *bias = t.bias;
@@ -302,7 +312,8 @@ static void run_strip(tile t, const float *panels, gemm_axis m, gemm_axis n, boo
         int64_t left = n.size - from, width = panel_width(left);
         here.size = least(left, width);
         t.soon = from == 0 ? (uintptr_t)(t.a + (t.a_k == 1 ? m.size * t.a_row : m.size)) : (uintptr_t)t.a;
-        t.b = panels + from * t.k, t.c = c + from * n.c, t.bias = bias && !bias_of_rows ? bias + from : bias;
+        t.b = b.at + from * b.column, t.b_k = b.k ? b.k : width, t.c = c + from * n.c,
+        t.bias = bias && !bias_of_rows ? bias + from : bias;
         if (m.size % STEP == 0 && here.size == width && n.c == 1 && !(bias && bias_of_rows))
             run_tile(&t, m.size, width);
         else if (m.size == ROWS && m.c == 1)
@@ -313,14 +324,14 @@ static void run_strip(tile t, const float *panels, gemm_axis m, gemm_axis n, boo
 }
 
 /* GROUP strips at most. */
-static void run_group(tile t, rows_of_a rows, const float *panels, gemm_axis m, gemm_axis n, bool bias_of_rows)
+static void run_group(tile t, rows_of_a a, columns_of_b b, gemm_axis m, gemm_axis n, bool bias_of_rows)
 {
-    t.a_row = rows.row, t.a_k = rows.k;
+    t.a_row = a.row, t.a_k = a.k;
     int64_t left = m.size;
     for (int64_t strip = 0; left > 0; strip++, left -= ROWS) {
         m.size = least(left, ROWS);
-        t.a = rows.at + strip * rows.strip;
-        run_strip(t, panels, m, n, bias_of_rows);
+        t.a = a.at + strip * a.strip;
+        run_strip(t, b, m, n, bias_of_rows);
         t.c += ROWS * m.c;
         if (t.bias && bias_of_rows)
             t.bias += ROWS;
@@ -338,12 +349,12 @@ static void run_item(const gemm_product *p, heed_real *scratch)
         bool last = k0 + k.size == p->k.size;
         for (int64_t n0 = 0; n0 < p->n.size; n0 += columns) {
             n.size = least(p->n.size - n0, columns);
-            pack_panels(panels, p->b + k0 * k.b + n0 * n.b, k, n);
+            columns_of_b b = place_columns(panels, p->b + k0 * k.b + n0 * n.b, k, n);
             for (int64_t m0 = 0; m0 < p->m.size; m0 += GROUP * ROWS) {
                 m.size = least(p->m.size - m0, GROUP * ROWS);
                 t.c = p->c + m0 * m.c + n0 * n.c;
                 t.bias = p->bias && last ? p->bias + (p->bias_of_rows ? m0 : n0) : NULL;
-                run_group(t, place_rows(room, p->a + m0 * m.a + k0 * k.a, m, k), panels, m, n, p->bias_of_rows);
+                run_group(t, place_rows(room, p->a + m0 * m.a + k0 * k.a, m, k), b, m, n, p->bias_of_rows);
             }
         }
     }
