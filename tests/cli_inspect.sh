@@ -48,6 +48,22 @@ check 'nothing is written then' [ ! -e nothing ]
 expect 1 'no sentence' "$toy" inspect --model two --out nothing ''
 expect 1 'no sentence' "$toy" inspect --model two --out nothing $'\xff\xfe'
 
+# ---- beside other models
+expect 0 'Beside 2 other models: 0 of 1 roles' "$toy" inspect --model one --toy --n 12 --shown 3 --with one/snapshots/step-000000001.safetensors,one --out beside
+check 'their weights are in the page' [ "$(grep -o 'id="m-probe-0-enc-[12]"' beside/heads.html | sort -u | wc -l)" = 2 ]
+check 'the same model is no distance away' bash -c 'grep -oE "\"model\":2,\"name\":\"one\".*\"roles\"" beside/inspect.json | grep -o "\"jsd\":[^,]*" | sort -u | grep -qx "\"jsd\":0.0"'
+check 'no place on this machine is told' bash -c "! grep -rqF '$PWD' beside"
+expect 0 'heads:' "$toy" inspect --model one --toy --n 12 --shown 3 --with one/snapshots/step-000000001.safetensors,one --threads 1 --out again
+check 'the same bytes again' diff -r beside again
+"$toy" train --data pairs.tsv "${small[@]}" --layers 2 --heads 1 --out deep >log 2>&1 || wrong 'no model'
+expect 1 '"one" and "deep" have different shapes: 1 + 1 layers of 1 heads, 2 + 2 of 1' "$toy" inspect --model one --with one,deep --toy --n 12 --out nothing
+expect 1 '"one" and "two" have different source vocabularies' "$toy" inspect --model one --with two --toy --n 12 --out nothing
+expect 1 'missing' "$toy" inspect --model one --with one,missing --toy --n 12 --out nothing
+expect 1 'inspect.json' "$toy" inspect --model one --with seen/inspect.json --toy --n 12 --out nothing
+expect 2 'names no model' "$toy" inspect --model one --with , --toy --n 12 --out nothing
+expect 2 '--with needs a value' "$toy" inspect --model one --with '' --toy
+check 'nothing is written then' [ ! -e nothing ]
+
 # ---- refused
 expect 2 'give --toy, --data FILE or sentences' "$toy" inspect --model two
 expect 2 'cannot both' "$toy" inspect --model two --toy --data hostile.tsv

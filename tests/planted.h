@@ -194,6 +194,34 @@ static inline planted planted_trained(void)
     return p;
 }
 
+/* Head h of every layer becomes head order[h]; the network says the same. */
+static inline void planted_permute(planted *p, const int *order)
+{
+    static const char *const layers[] = { "encoder.layers.0.self_attn", "decoder.layers.0.self_attn",
+                                          "decoder.layers.0.multihead_attn" };
+    static const char *const parts[] = { "in_proj_weight", "in_proj_bias", "out_proj.weight" };
+    enum { D = PLANTED_D, K = PLANTED_K };
+    for (int i = 0; i < 3; i++) {
+        heed_real in[3 * D * D], bias[3 * D], out[D * D], *to[3];
+        char name[80];
+        for (int k = 0; k < 3; k++) {
+            snprintf(name, sizeof name, "%s.%s", layers[i], parts[k]);
+            to[k] = planted_param(p, name);
+        }
+        memcpy(in, to[0], sizeof in);
+        memcpy(bias, to[1], sizeof bias);
+        memcpy(out, to[2], sizeof out);
+        for (int row = 0; row < 3 * D; row++) {
+            int head = row % D / K, there = row + (order[head] - head) * K;
+            memcpy(to[0] + there * D, in + row * D, D * sizeof *in);
+            to[1][there] = bias[row];
+        }
+        for (int k = 0; k < D * D; k++)
+            to[2][k + (order[k % D / K] - k % D / K) * K] = out[k];
+    }
+    heed_params_changed(p->params);
+}
+
 /* ---- sentences --------------------------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -263,6 +291,9 @@ typedef struct {
     heed_decision decisions[PLANTED_COUNT];
     const heed_minimal_pair *pairs;
     int64_t pairs_count;
+    const heed_inspect_other *others;
+    int others_count, threads;
+    bool plain; /* nothing is ablated */
     const heed_transformer *net;
     int64_t shown;
 } planted_set;
@@ -380,12 +411,15 @@ static inline heed_inspection *planted_inspect(planted_set *set, const planted *
                                                            .phenomena_count = 1,
                                                            .claims = PLANTED_CLAIMS,
                                                            .claims_count = 1,
-                                                           .evaluate = planted_evaluate,
+                                                           .evaluate = set->plain ? NULL : planted_evaluate,
                                                            .context = set,
                                                            .decisions = set->decisions,
                                                            .decisions_count = PLANTED_COUNT - PLANTED_FIT,
                                                            .pairs = set->pairs,
-                                                           .pairs_count = set->pairs_count });
+                                                           .pairs_count = set->pairs_count,
+                                                           .others = set->others,
+                                                           .others_count = set->others_count,
+                                                           .threads = set->threads });
     if (!x)
         fail_msg("%s", heed_error());
     return x;

@@ -181,19 +181,22 @@ static bool inspect_tiny(void)
         heed_transformer_desc desc = { .src_vocab = 16, .tgt_vocab = 17, .enc_layers = 1, .dec_layers = 1 };
         desc.layer = (heed_layer_desc){ .d_model = 4, .heads = 2, .ffn = 4 };
         heed_transformer m = heed_transformer_make(params, desc);
+        heed_inspect_other other = { .net = &m, .name = "other" };
         heed_inspection *x = NULL;
         if (heed_params_init(params, 1))
             x = heed_inspect((heed_inspect_desc){ .net = &m,
                                                   .eos = 2,
                                                   .name = "tiny",
                                                   .shown = set.sentences,
-                                                  .measured = set.sentences,
+                                                  .measured = &set.sentences[PLANTED_FIT],
                                                   .shown_count = 1,
                                                   .measured_count = 1,
                                                   .kinds = PLANTED_KINDS,
                                                   .kinds_count = 1,
                                                   .classes = PLANTED_CLASSES,
                                                   .classes_count = 3,
+                                                  .others = &other,
+                                                  .others_count = 1,
                                                   .threads = 1 });
         done = x;
         heed_inspection_free(x);

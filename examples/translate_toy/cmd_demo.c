@@ -60,7 +60,7 @@ static void show_heads(const model *m, const training *run)
     inspect_add_pairs(&d, m, MEASURED);
     printf("\nIts heads:\n\n");
     fflush(stdout);
-    inspect_into(m, &d, run->out, folder, (int)run->threads);
+    inspect_into(m, NULL, &d, run->out, folder, (int)run->threads);
     inspect_data_free(&d);
     free(folder);
 }

@@ -205,40 +205,14 @@ static const heed_transformer *at_step(int i, void *context)
 
 /* ---- inspect ----------------------------------------------------------------------------------------------------- */
 
-static heed_vocab *copy_vocabulary(const heed_vocab *vocab)
-{
-    char *json = heed_vocab_to_json(vocab);
-    heed_vocab *copy = json ? heed_vocab_from_json(json) : NULL;
-    heed_text_free(json);
-    if (!copy)
-        die("%s", heed_error());
-    return copy;
-}
-
-/* The model before its first step: its start is a function of its seed. */
-static model *untrained_of(const model *m)
-{
-    heed_vocab *source = copy_vocabulary(m->source);
-    return model_new(&m->config, source, m->source == m->target ? source : copy_vocabulary(m->target));
-}
-
-/* All but the last part of the path: no place on this machine goes into the files. */
-static const char *base_of(char *path)
-{
-    size_t n = strlen(path);
-    while (n > 1 && path[n - 1] == '/')
-        path[--n] = 0;
-    const char *slash = strrchr(path, '/');
-    return slash && slash[1] ? slash + 1 : path;
-}
-
 static void make_folder(const char *out)
 {
     if (mkdir(out, 0777) && errno != EEXIST)
         die("\"%s\": %s", out, strerror(errno));
 }
 
-static heed_inspection *look(const model *m, const inspect_data *d, evaluation *e, const char *name)
+static heed_inspection *look(const model *m, const other_models *others, const inspect_data *d, evaluation *e,
+                             const char *name)
 {
     static const char *phenomena[TOY_PHENOMENA];
     model *untrained = untrained_of(m);
@@ -271,6 +245,8 @@ static heed_inspection *look(const model *m, const inspect_data *d, evaluation *
                                                            .steps = e->steps,
                                                            .steps_count = e->snapshots_count,
                                                            .at_step = at_step,
+                                                           .others = others ? others->list : NULL,
+                                                           .others_count = others ? others->count : 0,
                                                            .threads = e->threads });
     model_free(untrained);
     if (!x)
@@ -278,22 +254,24 @@ static heed_inspection *look(const model *m, const inspect_data *d, evaluation *
     return x;
 }
 
-void inspect_into(const model *m, inspect_data *d, const char *run, const char *out, int threads)
+void inspect_into(const model *m, const other_models *others, inspect_data *d, const char *run, const char *out,
+                  int threads)
 {
-    char *name = strdup(run);
-    if (!name)
-        die("out of memory");
+    char *name = model_name(run);
     inspect_ready(d);
     evaluation e = evaluation_of(m, d, threads);
     find_snapshots(&e, run);
-    heed_inspection *x = look(m, d, &e, base_of(name));
+    heed_inspection *x = look(m, others, d, &e, name);
     make_folder(out);
     if (isatty(STDERR_FILENO))
         fputs("\r          \r", stderr);
     if (!heed_inspection_write(x, out))
         die("%s", heed_error());
     char *page = folder_path(out, "heads.html");
-    printf("%s\n%s/%s\n", heed_inspection_summary(x), out, access(page, F_OK) ? "inspect.json" : "heads.html");
+    printf("%s\n", heed_inspection_summary(x));
+    if (*heed_inspection_beside(x))
+        printf("%s\n", heed_inspection_beside(x));
+    printf("%s/%s\n", out, access(page, F_OK) ? "inspect.json" : "heads.html");
     free(page);
     heed_inspection_free(x);
     evaluation_free(&e);
@@ -321,12 +299,13 @@ static void add_file(inspect_data *d, const model *m, const heed_corpus *corpus,
 
 int cmd_inspect(int argc, char **argv)
 {
-    const char *path = "heed-run", *file = NULL, *out = "heed-inspect", *split_name = "dev";
+    const char *path = "heed-run", *with = NULL, *file = NULL, *out = "heed-inspect", *split_name = "dev";
     toy_split split = TOY_DEV;
     bool toy = false;
     int64_t threads = 0, n = 300, shown = 24;
     option rows[] = {
         { "model", OPTION_TEXT, &path, "M", "a model file, or the folder of a run", 0, 0, 0 },
+        { "with", OPTION_TEXT, &with, "M,M", "other models of its words and shape, to compare heads with", 0, 0, 0 },
         { "toy", OPTION_FLAG, &toy, NULL, "measure on the toy language, against its gold", 0, 0, 0 },
         { "split", OPTION_TEXT, &split_name, "NAME", "its split to measure on, with --toy; dev: what training left", 0,
           0, 0 },
@@ -356,6 +335,7 @@ int cmd_inspect(int argc, char **argv)
     if (!toy && !file && operands == 0)
         die_usage("inspect: give --toy, --data FILE or sentences to look at");
     model *m = model_load(path, false);
+    other_models others = others_load(with, m, path);
     heed_corpus *corpus = file ? data_read(file, false) : NULL;
     inspect_data d = { .showing = true };
     if (toy) {
@@ -380,10 +360,11 @@ int cmd_inspect(int argc, char **argv)
         inspect_add_pairs(&d, m, n);
     if (d.measured == 0)
         die("inspect: there is no sentence to look at");
-    inspect_into(m, &d, path, out, (int)threads);
+    inspect_into(m, &others, &d, path, out, (int)threads);
     output_check();
     inspect_data_free(&d);
     heed_corpus_free(corpus);
+    others_free(&others);
     model_free(m);
     return 0;
 }

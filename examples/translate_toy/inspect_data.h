@@ -41,8 +41,21 @@ void inspect_add_pairs(inspect_data *d, const model *m, int64_t n);
 /* After the last sentence: pairs, and what is known of every kind of arc, the phenomenon that should suffer without a
  * head of it. */
 void inspect_ready(inspect_data *d);
+/* Models set beside the one inspected (inspect_others.c). */
+typedef struct {
+    heed_inspect_other *list;
+    model **models; /* of each its model, and that before its first step */
+    int count;
+} other_models;
+/* paths: joined by commas; NULL: none. Dies if one is missing or has other words than m, the model of `path`. */
+other_models others_load(const char *paths, const model *m, const char *path);
+void others_free(other_models *o);
+model *untrained_of(const model *m); /* its start is a function of its seed */
+char *model_name(const char *path);  /* the last part: no place on this machine goes into the files; to be freed */
+
 /* Inspects the model of a run's folder, writes what it found into the folder `out`, and prints the answer
- * (cmd_inspect.c). */
-void inspect_into(const model *m, inspect_data *d, const char *run, const char *out, int threads);
+ * (cmd_inspect.c). others NULL: none. */
+void inspect_into(const model *m, const other_models *others, inspect_data *d, const char *run, const char *out,
+                  int threads);
 
 #endif

@@ -25,6 +25,8 @@ static void add(heed_inspection *x, block b, const char *letter, int64_t sentenc
     snprintf(b.id, sizeof b.id, "%s-%.64s-%s", letter, x->desc.shown[sentence].id, type_names[b.type]);
     if (b.step > 0)
         snprintf(b.id + strlen(b.id), 24, "-%lld", (long long)b.step - 1);
+    if (b.model > 0)
+        snprintf(b.id + strlen(b.id), 16, "-%d", b.model);
     b.sentence = x->desc.shown[sentence].id;
     x->blocks[x->blocks_count++] = b;
     x->blocks_bytes += bytes;
@@ -90,13 +92,30 @@ static bool add_rollout(heed_inspection *x, const heed_record *r, int64_t senten
     return true;
 }
 
+static void add_others(heed_inspection *x)
+{
+    for (int64_t i = 0; i < x->desc.shown_count; i++)
+        for (int k = 0; k < 3 * x->desc.others_count; k++) {
+            const heed_record *r = &x->others[k / 3].shown[i];
+            int type = k % 3;
+            add(x,
+                (block){ .kind = "model",
+                         .type = type,
+                         .model = k / 3 + 1,
+                         .shape = { r->layers[type], r->heads, record_queries(r, type), record_keys(r, type) },
+                         .data = r->weights[type] },
+                "m", i);
+        }
+}
+
 bool blocks_find(heed_inspection *x)
 {
     scene c;
     bool done = scene_start(&c, x, x->desc.net);
     heed_arena_free(c.arena);
     c.arena = x->arena;
-    x->blocks_room = (int)(20 * x->desc.shown_count + 3 * HISTORY_SHOWN * x->desc.steps_count);
+    x->blocks_room =
+        (int)((20 + 3 * x->desc.others_count) * x->desc.shown_count + 3 * HISTORY_SHOWN * x->desc.steps_count);
     x->blocks = heed_arena_alloc(x->arena, x->blocks_room * (int64_t)sizeof *x->blocks);
     done = done && x->blocks;
     for (int what = 0; done && what < 4; what++) /* what matters most comes first */
@@ -128,6 +147,7 @@ bool blocks_find(heed_inspection *x)
         }
     c.arena = NULL;
     scene_free(&c);
+    add_others(x);
     for (int step = 0; x->history && step < x->desc.steps_count; step++)
         for (int64_t i = 0; i < 3 * x->history->shown; i++) {
             const heed_record *r = &x->history->moments[step].shown[i / 3];

@@ -202,6 +202,13 @@ bool health_run(heed_inspection *x)
         if (x->watch->faults[i])
             find(x, "error", codes[i], -1, text);
     }
+    for (int k = 0; k < x->desc.others_count * FAULTS; k++) {
+        int64_t faults = x->others[k / FAULTS].faults[k % FAULTS];
+        snprintf(text, sizeof text, "the other model \"%.40s\": %lld %s", x->desc.others[k / FAULTS].name,
+                 (long long)faults, texts[k % FAULTS]);
+        if (faults)
+            find(x, "error", "other", -1, text);
+    }
     if (x->measured_count < 10)
         find(x, "info", "few", -1, "so few sentences were measured that intervals say little");
     else

@@ -352,18 +352,22 @@ bool inspect_numbers(heed_inspection *x, const heed_transformer *net)
     return heed_shards_run(x->trained->count, x->desc.threads, count_column, x);
 }
 
+bool inspect_control(heed_inspection *x, const heed_transformer *net)
+{
+    templates *unused;
+    x->untrained = table_new(x->arena, x, x->measured_count, false);
+    return x->untrained && (x->brief || baselines_fit(x, x->untrained)) &&
+           inspect_model(x, net, x->untrained, NULL, NULL, &unused);
+}
+
 static bool run(heed_inspection *x)
 {
-    templates *control;
     x->fitted = table_new(x->arena, x, x->fit_count, true);
-    if (!x->fitted || (x->desc.untrained && !(x->untrained = table_new(x->arena, x, x->measured_count, false))))
-        return false;
-    if (x->untrained &&
-        (!baselines_fit(x, x->untrained) || !inspect_model(x, x->desc.untrained, x->untrained, NULL, NULL, &control)))
+    if (!x->fitted || (x->desc.untrained && !inspect_control(x, x->desc.untrained)))
         return false;
     return inspect_numbers(x, x->desc.net) && (!x->desc.evaluate || ablations_run(x)) && patching_run(x) &&
            similarity_run(x) && roles_run(x) && record_shown(x, x->desc.net, x->desc.shown_count, &x->shown) &&
-           history_run(x) && health_run(x) && aligners_find(x) && blocks_find(x);
+           history_run(x) && others_run(x) && health_run(x) && aligners_find(x) && blocks_find(x);
 }
 
 static void make_room(heed_inspection *x, const heed_sentence *s)
@@ -405,7 +409,7 @@ heed_inspection *heed_inspect(heed_inspect_desc desc)
         x->layers[type] = type == HEED_ENC ? desc.net->encoder.n_layers : desc.net->decoder.n_layers;
         x->heads[type] = x->layers[type] * desc.net->desc.layer.heads;
     }
-    if (x->arena && sort_sentences(x) && run(x))
+    if (x->arena && sort_sentences(x) && others_fit(x) && run(x))
         return x;
     heed_inspection_free(x);
     return NULL;
@@ -422,6 +426,11 @@ void heed_inspection_free(heed_inspection *x)
 const char *heed_inspection_summary(const heed_inspection *x)
 {
     return x->summary;
+}
+
+const char *heed_inspection_beside(const heed_inspection *x)
+{
+    return x->beside;
 }
 
 const char *heed_inspection_role(const heed_inspection *x, heed_head head, int i, char *grade)

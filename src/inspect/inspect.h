@@ -147,6 +147,13 @@ typedef struct {
     int16_t word, also, phenomenon;    /* the source word; a second one behind it, 0: none */
 } heed_minimal_pair;
 
+/* Another model to set beside: of the same vocabularies, numbers of layers and heads; it is fed the same ids. */
+typedef struct {
+    const heed_transformer *net, *untrained;
+    const char *name;
+    int64_t step, seed;
+} heed_inspect_other;
+
 typedef struct {
     const heed_transformer *net;
     const heed_transformer *untrained; /* the same before its first step; NULL: no such control */
@@ -168,7 +175,9 @@ typedef struct {
     const int64_t *steps; /* snapshots of training, rising */
     int steps_count;
     const heed_transformer *(*at_step)(int i, void *context); /* the network then, until the next call */
-    int threads;                                              /* 0: heed_threads() */
+    const heed_inspect_other *others; /* their heads are matched with net's, and shown with them */
+    int others_count;
+    int threads; /* 0: heed_threads() */
 } heed_inspect_desc;
 
 /* One number of one head, with its 95 % interval. NaN: undefined. */
@@ -191,6 +200,8 @@ HEED_API void heed_inspection_free(heed_inspection *x); /* NULL is allowed */
  * there. The same inspection gives the same bytes. */
 HEED_CHECKED bool heed_inspection_write(const heed_inspection *x, const char *folder);
 HEED_API const char *heed_inspection_summary(const heed_inspection *x); /* "24 heads: 5 positional, ..." */
+/* "Beside 2 other models: 5 of 7 roles are in all; ..."; "": there are none. */
+HEED_API const char *heed_inspection_beside(const heed_inspection *x);
 /* The i-th role of a head, "OFFSET-1", and its grade, 'A' to 'C'; NULL: there are no more. */
 HEED_API const char *heed_inspection_role(const heed_inspection *x, heed_head head, int i, char *grade);
 /* False, with an error, if nothing of that name was measured. */

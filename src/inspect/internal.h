@@ -284,6 +284,27 @@ bool history_run(struct heed_inspection *x);
 int64_t history_onset(const struct heed_inspection *x, int64_t head, const char *code); /* the step; -1: it has none */
 bool role_has(const role *r, const char *code);
 
+/* ---- other models (others.c, assign.c) --------------------------------------------------------------------------------- */
+/* The column of each row, no two the same, such that the sum of costs [n, n] is least. */
+bool assign(heed_arena *arena, const double *cost, int64_t n, int64_t *column_of);
+typedef struct {
+    heed_record *shown; /* [shown] */
+    role *roles;        /* of all its heads */
+    int64_t *partner;   /* [all heads]: its head that goes with each of the inspected model's */
+    double *apart;      /* [all heads]: how far, in bits; NaN: no row had a choice */
+    double *any;        /* the mean over all heads of the layer there */
+    double loss;
+    int64_t faults[FAULTS];
+} companion;
+typedef struct {
+    const label *label;
+    int models; /* that have the role */
+} found_role;
+bool others_fit(const struct heed_inspection *x);
+bool others_run(struct heed_inspection *x);
+/* Heads of the i-th other model (-1: of the inspected one) with that role. */
+int64_t others_heads_with(const struct heed_inspection *x, int i, const char *code);
+
 /* ---- export (export.c, json.c, blocks.c, svg.c) ------------------------------------------------------------------------ */
 enum { MAX_TOKENS = 1024 }; /* of a sentence */
 /* One way to read word alignments off cross-attention: a slot and sub of the alignment columns. */
@@ -298,6 +319,7 @@ typedef struct {
     const char *kind, *sentence;
     int type;
     int64_t shape[4], step; /* step: of training, + 1; 0: none */
+    int model;              /* another one, from 1; 0: the inspected one */
     bool flat, floats;      /* flat: its shape is the last two */
     double scale;           /* 0: 1 */
     const heed_real *data;
@@ -337,7 +359,11 @@ struct heed_inspection {
     int findings_count;
     heed_record *shown; /* [shown] */
     history *history;   /* NULL: none */
-    bool brief;         /* only what roles need */
+    companion *others;  /* [desc.others_count] */
+    found_role *found;  /* in any of them, or here */
+    int found_count;
+    char beside[192];
+    bool brief; /* only what roles need */
     aligner *aligners, winner;
     int aligners_count;
     block *blocks;
@@ -347,6 +373,8 @@ struct heed_inspection {
 bool baselines_fit(heed_inspection *x, const table *t);
 /* Records of the first sentences shown, which last. */
 bool record_shown(heed_inspection *x, const heed_transformer *net, int64_t count, heed_record **out);
+/* The table of the control, on the sentences of x. */
+bool inspect_control(heed_inspection *x, const heed_transformer *net);
 /* The table of a network, and its numbers. */
 bool inspect_numbers(heed_inspection *x, const heed_transformer *net);
 bool scene_start(scene *c, const heed_inspection *x, const heed_transformer *net);

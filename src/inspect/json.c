@@ -178,9 +178,13 @@ static json_t *block_json(const block *b)
     json_t *shape = json_array();
     for (int i = b->flat ? 2 : 0; i < 4; i++)
         json_push(&shape, json_integer(b->shape[i]));
-    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:o}", "id", b->id, "kind", b->kind, "sentence", b->sentence,
-                     "type", type_names[b->type], "step", b->step > 0 ? json_integer(b->step - 1) : json_null(),
-                     "dtype", b->floats ? "f32" : "u8", "shape", shape);
+    json_t *object =
+        json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:o}", "id", b->id, "kind", b->kind, "sentence", b->sentence, "type",
+                  type_names[b->type], "step", b->step > 0 ? json_integer(b->step - 1) : json_null(), "dtype",
+                  b->floats ? "f32" : "u8", "shape", shape);
+    if (b->model > 0)
+        json_set(&object, "model", json_integer(b->model));
+    return object;
 }
 
 /* ---- measures ------------------------------------------------------------------------------------------------------ */
@@ -297,6 +301,8 @@ static json_t *summary_json(const heed_inspection *x)
             json_push(&list, json_sprintf("%s.", json_string_value(line)));
         json_decref(line);
     }
+    if (x->desc.others_count)
+        json_push(&list, json_string(x->beside));
     return list;
 }
 
@@ -316,14 +322,14 @@ static json_t *whole(const heed_inspection *x)
     for (int i = 0, n = roles_thresholds(names, values); i < n; i++)
         json_set(&thresholds, names[i], json_real(values[i]));
     return json_pack("{s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-                     "s:o, s:o, s:n, s:o, s:o}",
+                     "s:o, s:o, s:o, s:o, s:o}",
                      "schema", "heed.inspect", "version", 1, "run", run_json(x), "model", model_json(x), "summary",
                      summary_json(x), "heads", heads, "sentences", sentences, "blocks", blocks, "measures",
                      measures_json(x), "about", about_json(), "thresholds", thresholds, "roles", roles_json(x),
                      "alignment", alignment_json(x), "ablation", ablation_json(x), "similarity", similarity_json(x),
                      "examples", examples_json(x), "faithfulness", faithfulness_json(x), "snapshots", snapshots_json(x),
                      "pairs", pairs_json(x), "patching", patching_json(x), "carriers", carriers_json(x), "seeds",
-                     "health", health_json(x), "caveats", caveats_json());
+                     seeds_json(x), "health", health_json(x), "caveats", caveats_json());
 }
 
 /* What json_dump_callback hands over, with '<' escaped, into a growing text. */

@@ -25,6 +25,7 @@ json_t *examples_json(const heed_inspection *x);
 json_t *faithfulness_json(const heed_inspection *x);
 json_t *column_key_json(const heed_inspection *x, const column *c); /* id, variant, ..., offset */
 json_t *snapshots_json(const heed_inspection *x);
+json_t *seeds_json(const heed_inspection *x);
 json_t *health_json(const heed_inspection *x);
 
 #endif
