@@ -274,7 +274,8 @@ static inline void planted_sentence(draws *d, planted_data *to, heed_sentence *s
         to->links[i] = (heed_link){ (int16_t)i, (int16_t)(PLANTED_WORDS - 1 - i), true };
     }
     planted_translation(to);
-    to->arc = (heed_arc){ HEED_ENC, 0, (int16_t)verb, { (int16_t)noun }, 1, { 0 }, 0 };
+    to->arc = (heed_arc){ HEED_ENC, 0, (int16_t)verb, { (int16_t)noun }, 1, { (int16_t)(verb - 1) }, 0 };
+    to->arc.attractors_count = verb > 0 && noun != verb - 1; /* what stands before the verb */
     snprintf(to->id, sizeof to->id, "planted-%d", number);
     s->id = to->id;
     s->arcs_count = 1;
@@ -304,7 +305,13 @@ static inline void planted_draw(planted_set *set)
     memset(set, 0, sizeof *set);
     for (int i = 0; i < PLANTED_COUNT; i++) {
         planted_sentence(&d, &set->data[i], &set->sentences[i], i);
-        set->decisions[i] = (heed_decision){ i, 0 };
+        const heed_arc *arc = &set->data[i].arc;
+        int at = i - PLANTED_FIT, apart = abs(arc->word - arc->keys[0]);
+        if (at >= 0) /* of the verb, whose subject the arc of its sentence is */
+            set->decisions[at] = (heed_decision){ .sentence = at,
+                                                  .distance = (int16_t)apart,
+                                                  .attractors = (int16_t)(apart > 3 ? 3 : apart - 1),
+                                                  .arcs = { 1 } };
     }
 }
 

@@ -159,14 +159,32 @@ static int number_of(const char *word)
     return -1;
 }
 
-/* Nouns between a word and what controls it, of the other number. */
-static void find_attractors(heed_arc *arc, const toy_sentence *toy)
+/* In French: 0 masculine, 1 feminine, -1: no noun, or one whose senses differ. */
+static int gender_of(const char *word)
 {
-    int key = arc->keys[0], from = key < arc->word ? key : arc->word, to = key < arc->word ? arc->word : key;
-    int number = number_of(toy->english[key]);
-    for (int i = from + 1; i < to && number >= 0 && arc->attractors_count < HEED_ARC_KEYS; i++)
-        if (number_of(toy->english[i]) == 1 - number)
+    int found = -1;
+    for (int i = 0; i < toy_noun_count; i++)
+        if (strcmp(toy_nouns[i].english[0], word) == 0 || strcmp(toy_nouns[i].english[1], word) == 0) {
+            if (found >= 0 && found != toy_nouns[i].feminine)
+                return -1;
+            found = toy_nouns[i].feminine;
+        }
+    return found;
+}
+
+/* Nouns between two English words, the first of which controls something, of the other number or gender. */
+static void find_attractors(heed_arc *arc, const toy_sentence *toy, int key, int word, int (*feature)(const char *word))
+{
+    int from = key < word ? key : word, to = key < word ? word : key, of_key = feature(toy->english[key]);
+    arc->attractors_count = 0;
+    for (int i = from + 1; i < to && of_key >= 0 && arc->attractors_count < HEED_ARC_KEYS; i++)
+        if (feature(toy->english[i]) == 1 - of_key)
             arc->attractors[arc->attractors_count++] = (int16_t)i;
+}
+
+static bool agrees(const char *kind)
+{
+    return !strcmp(kind, "subject") || !strcmp(kind, "relative") || !strcmp(kind, "predicate");
 }
 
 static heed_arc *make_arcs(inspect_data *d, const toy_sentence *toy)
@@ -178,16 +196,13 @@ static heed_arc *make_arcs(inspect_data *d, const toy_sentence *toy)
         *arc = (heed_arc){ (heed_attention_type)from->side, kind_of(d, from->kind), from->query, { 0 }, 0, { 0 }, 0 };
         for (int k = 0; k < from->count && k < HEED_ARC_KEYS; k++)
             arc->keys[arc->keys_count++] = from->keys[k];
-        bool agrees =
-            !strcmp(from->kind, "subject") || !strcmp(from->kind, "relative") || !strcmp(from->kind, "predicate");
-        if (from->side == TOY_ENC && agrees)
-            find_attractors(arc, toy);
-        for (int k = 0; from->side == TOY_CROSS && k < i;
+        if (from->side == TOY_ENC && agrees(from->kind))
+            find_attractors(arc, toy, arc->keys[0], arc->word, number_of);
+        bool gender = !strcmp(from->kind, "GEN-LONG"), number = !strncmp(from->kind, "NUM-", 4);
+        for (int k = 0; from->side == TOY_CROSS && (number || gender) && k < i;
              k++) /* what stands between in English stands there for French */
-            if (arcs[k].type == HEED_ENC && arcs[k].attractors_count && arcs[k].keys[0] == arc->keys[0] &&
-                (!strncmp(from->kind, "NUM-", 4) || !strncmp(from->kind, "GEN-LONG", 8)))
-                memcpy(arc->attractors, arcs[k].attractors, sizeof arc->attractors),
-                    arc->attractors_count = arcs[k].attractors_count;
+            if (arcs[k].type == HEED_ENC && agrees(toy->arcs[k].kind) && arcs[k].keys[0] == arc->keys[0])
+                find_attractors(arc, toy, arc->keys[0], arcs[k].word, gender ? gender_of : number_of);
     }
     return arcs;
 }
@@ -258,6 +273,25 @@ static char *decisions_text(const toy_sentence *toy, const char *translation)
     return text;
 }
 
+/* Where a head of the encoder and one of the decoder may look for the number of a verb, or for the gender of a predicate:
+ * the arc of the English verb to the same subject, about as far, and the row that predicts the French word. */
+static void find_decision_arcs(heed_decision *to, const toy_decision *d, const toy_sentence *toy)
+{
+    int near = TOY_MAX_ENGLISH;
+    for (int i = 0; i < toy->arc_count; i++) {
+        const toy_arc *arc = &toy->arcs[i];
+        int apart = abs(abs(arc->query - arc->keys[0]) - d->distance);
+        if (arc->side == TOY_CROSS && arc->query == d->position &&
+            !strcmp(arc->kind, toy_phenomenon_name(d->phenomenon)))
+            to->arcs[1] = (int16_t)(i + 1);
+        if (arc->side == TOY_ENC && d->phenomenon == TOY_NUM_LONG && arc->keys[0] == d->source[0] &&
+            agrees(arc->kind) && apart < near) {
+            near = apart;
+            to->arcs[0] = (int16_t)(i + 1);
+        }
+    }
+}
+
 static void add_decisions(inspect_data *d, const toy_sentence *toy, int64_t sentence)
 {
     for (int i = 0; i < toy->decision_count; i++) {
@@ -266,8 +300,15 @@ static void add_decisions(inspect_data *d, const toy_sentence *toy, int64_t sent
             d->decisions = grow(d->decisions, d->decisions_count, &room, sizeof *d->decisions);
             d->toy = grow(d->toy, d->decisions_count, &d->decisions_room, sizeof *d->toy);
         }
-        d->decisions[d->decisions_count] = (heed_decision){ (int32_t)sentence, (int16_t)toy->decisions[i].phenomenon };
-        d->toy[d->decisions_count++] = toy->decisions[i];
+        const toy_decision *from = &toy->decisions[i];
+        heed_decision *to = &d->decisions[d->decisions_count];
+        *to = (heed_decision){ .sentence = (int32_t)sentence, .phenomenon = (int16_t)from->phenomenon };
+        if (from->attractors >= 0) {
+            to->distance = from->distance;
+            to->attractors = from->attractors;
+            find_decision_arcs(to, from, toy);
+        }
+        d->toy[d->decisions_count++] = *from;
     }
 }
 

@@ -87,10 +87,12 @@ static void arc_in_row(spot at, const heed_inspection *x, variant_id variant, in
         put(at, M_ARC_BASELINE, variant, sub, by_offset, 1);
         put(at, M_ARC_GAIN, variant, sub, hit - by_offset, 1);
     }
-    if (arc->attractors_count) {
-        put(at, M_ATTRACTOR_MARGIN, variant, sub, mass - attractor, 1);
-        put(at, M_ATTRACTOR_WIN, variant, sub, mass > attractor, 1);
-    }
+    if (!arc->attractors_count)
+        return;
+    put(at, M_ATTRACTOR_MARGIN, variant, sub, mass - attractor, 1);
+    put(at, M_ATTRACTOR_WIN, variant, sub, mass > attractor, 1);
+    if (variant == CONTENT && sub == at.t->arc_subs[at.type][arc->kind])
+        margin_keep(at, x, arc, mass - attractor);
 }
 
 /* The row of a head, in a variant; false: it does not count, or has one key. */

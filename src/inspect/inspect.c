@@ -86,9 +86,8 @@ static bool desc_fits(const heed_inspect_desc *desc)
         if (!sentence_fits(&desc->measured[i], desc))
             return false;
     for (int64_t i = 0; i < desc->decisions_count; i++)
-        if (desc->decisions[i].sentence < 0 || desc->decisions[i].sentence >= desc->measured_count ||
-            desc->decisions[i].phenomenon < 0 || desc->decisions[i].phenomenon >= desc->phenomena_count)
-            return heed_fail(HEED_BAD_ARGUMENT, "inspect: decision %lld is of no sentence or phenomenon", (long long)i);
+        if (desc->decisions[i].phenomenon < 0 || desc->decisions[i].phenomenon >= desc->phenomena_count)
+            return heed_fail(HEED_BAD_ARGUMENT, "inspect: decision %lld is of no phenomenon", (long long)i);
     for (int64_t i = 0; i < desc->pairs_count; i++)
         if (!pair_fits(&desc->pairs[i], desc, i))
             return false;
@@ -344,7 +343,8 @@ bool inspect_numbers(heed_inspection *x, const heed_transformer *net)
     x->trained = table_new(x->arena, x, x->measured_count, false);
     x->draws = table_draws(x->arena, x->measured_count);
     x->watch = watch_new(x->arena, x);
-    if (!x->trained || !x->draws || !x->watch || (!x->brief && !baselines_fit(x, x->trained)))
+    if (!x->trained || !x->draws || !x->watch ||
+        (!x->brief && (!baselines_fit(x, x->trained) || !margins_start(x, x->trained))))
         return false;
     x->measures = heed_arena_alloc(x->arena, x->trained->slots * (int64_t)sizeof *x->measures);
     if (!x->measures || !inspect_model(x, net, x->trained, x->brief ? NULL : x->fitted, x->watch, &x->templates))
@@ -409,7 +409,7 @@ heed_inspection *heed_inspect(heed_inspect_desc desc)
         x->layers[type] = type == HEED_ENC ? desc.net->encoder.n_layers : desc.net->decoder.n_layers;
         x->heads[type] = x->layers[type] * desc.net->desc.layer.heads;
     }
-    if (x->arena && sort_sentences(x) && others_fit(x) && run(x))
+    if (x->arena && sort_sentences(x) && decisions_fit(x) && others_fit(x) && run(x))
         return x;
     heed_inspection_free(x);
     return NULL;

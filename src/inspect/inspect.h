@@ -134,9 +134,13 @@ typedef struct {
     heed_arena *arena;
 } heed_outcome;
 typedef bool heed_evaluate_fn(heed_outcome *outcome, void *context);
+enum { HEED_DECISION_ARCS = 2 };
 typedef struct {
     int32_t sentence; /* of those without `fit`, from 0 */
     int16_t phenomenon;
+    int16_t distance;                 /* tokens from what decides it; 0: not known, and then neither is what follows */
+    int16_t attractors;               /* how many in between could mislead */
+    int16_t arcs[HEED_DECISION_ARCS]; /* of the sentence, from 1, where heads may look for what decides it; 0: none */
 } heed_decision;
 
 /* Two sentences of the same lengths that differ in one source word, or in two that say the same, and so in one

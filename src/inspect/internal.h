@@ -55,6 +55,8 @@ typedef struct {
     const int16_t *arc_kinds[3];     /* [subs]: kind * 2 + shift */
     int arc_count[3];
     double *sums, *weights; /* [slots, sentences] */
+    double *margins; /* [arcs, widest], content, at the row that predicts: by head of the arc's type; NULL: none */
+    int64_t *first_arc, widest; /* of each sentence, [sentences]; the most heads of a type */
 } table;
 
 struct heed_inspection;
@@ -211,6 +213,14 @@ bool shuffled_run(struct heed_inspection *x);
 /* The head that most of a phenomenon hangs on, by patching (if there are pairs, patched) or by the margin's fall without
  * it; -1: none that can be told from nothing. */
 int64_t carrier_of(const struct heed_inspection *x, int phenomenon, bool patched);
+
+/* ---- agreement across a distance (agreement.c) ------------------------------------------------------------------------ */
+/* Decisions are of measured sentences, and their arcs of those; false: not so. */
+bool decisions_fit(const struct heed_inspection *x);
+/* Room for the margin of every arc of the measured sentences; NaN: it has no attractors. */
+bool margins_start(const struct heed_inspection *x, table *t);
+/* Of an arc of the sentence that is measured; nothing where the table has no room for margins. */
+void margin_keep(spot at, const struct heed_inspection *x, const heed_arc *arc, double margin);
 
 /* ---- likeness (similar.c) ------------------------------------------------------------------------------------------ */
 typedef struct {

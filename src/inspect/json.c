@@ -322,14 +322,14 @@ static json_t *whole(const heed_inspection *x)
     for (int i = 0, n = roles_thresholds(names, values); i < n; i++)
         json_set(&thresholds, names[i], json_real(values[i]));
     return json_pack("{s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-                     "s:o, s:o, s:o, s:o, s:o}",
+                     "s:o, s:o, s:o, s:o, s:o, s:o}",
                      "schema", "heed.inspect", "version", 1, "run", run_json(x), "model", model_json(x), "summary",
                      summary_json(x), "heads", heads, "sentences", sentences, "blocks", blocks, "measures",
                      measures_json(x), "about", about_json(), "thresholds", thresholds, "roles", roles_json(x),
                      "alignment", alignment_json(x), "ablation", ablation_json(x), "similarity", similarity_json(x),
                      "examples", examples_json(x), "faithfulness", faithfulness_json(x), "snapshots", snapshots_json(x),
-                     "pairs", pairs_json(x), "patching", patching_json(x), "carriers", carriers_json(x), "seeds",
-                     seeds_json(x), "health", health_json(x), "caveats", caveats_json());
+                     "pairs", pairs_json(x), "patching", patching_json(x), "carriers", carriers_json(x), "agreement",
+                     agreement_json(x), "seeds", seeds_json(x), "health", health_json(x), "caveats", caveats_json());
 }
 
 /* What json_dump_callback hands over, with '<' escaped, into a growing text. */

@@ -18,6 +18,7 @@ json_t *roles_json(const heed_inspection *x);
 json_t *alignment_json(const heed_inspection *x);
 json_t *ablation_json(const heed_inspection *x);
 json_t *pairs_json(const heed_inspection *x);
+json_t *agreement_json(const heed_inspection *x);
 json_t *carriers_json(const heed_inspection *x);
 json_t *patching_json(const heed_inspection *x);
 json_t *similarity_json(const heed_inspection *x);

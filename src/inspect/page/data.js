@@ -44,6 +44,7 @@ const D = (() => {
         'snapshots',
         'pairs',
         'patching',
+        'agreement',
         'seeds',
     ])
         d[key] = from[key] || null;

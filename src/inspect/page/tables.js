@@ -77,6 +77,7 @@ function phenomenaView(host) {
             'Right: choosing right given the reference so far; below, in its own translation. Carries: share of the choice that one head turns by saying what it says in the minimal pair (patching). Margin: how much less the right form leads without that head. Looks: gain over the best fixed offset. All with 95 % intervals; only heads that matter after Holm.',
         ),
         scroll(table(['code', 'in words', 'n', 'right', 'carries it', 'margin without', 'looks best', 'here'], rows)),
+        agreementPart(Math.max(220, host.clientWidth - 24)),
     );
 }
 
