@@ -31,7 +31,7 @@ small='--layers 2 --heads 4 --d-model 32 --ffn 64 --threads 1'
 {
     made "$BIN/translate_toy" train --out "$room/run" $small --steps 150 --batch 32 --valid-every 150 --snapshots 4
     made "$BIN/translate_toy" inspect --model "$room/run" --toy --n 12 --shown 6 --out "$room/real" --threads 1
-    made "$BIN/translate_toy" inspect --model "$room/run" --out "$room/text" --threads 1 'the old cat sleeps .'
+    made "$BIN/translate_toy" inspect --model "$room/run" --out "$room/text" --threads 1 'the old cat sleeps .' 'her small dogs see it .' 'a key near the boats is new .'
     printf '%s\t%s\n' '</script><script>window.hacked=1</script> <!-- <img/src=x/onerror=window.hacked=1> " \ &amp;' '</script> <iframe> --> é́ ' \
         '<svg/onload=window.hacked=1> שלום ]]> %s' "$(printf 'x%.0s' {1..300}) </style> ' \`" >"$room/hostile.tsv"
     made "$BIN/translate_toy" train --train "$room/hostile.tsv" --valid "$room/hostile.tsv" --out "$room/hostile-run" $small --spaced --steps 3 --batch 2 --valid-every 3

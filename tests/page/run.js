@@ -11,7 +11,7 @@ const path = require('path');
 const { Browser } = require('./chromium');
 const { reskin } = require('./files');
 
-const TESTS = [...require('./see').tests, ...require('./use').tests, ...require('./hold').tests];
+const TESTS = [...require('./see').tests, ...require('./use').tests, ...require('./hold').tests, ...require('./numbers').tests];
 
 /* What tests share. With a template, every page is given it. */
 function environment(room, browser, template) {

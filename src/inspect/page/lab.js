@@ -103,7 +103,7 @@ function everySentence(off) {
 
 function effectsTable() {
     const rows = D.heads
-        .map((name) => [name, effectOf(name), effectOf(name, 'uniform'), importanceOf(name)])
+        .map((name) => [name, effectOf(name), effectOf(name, 'uniform'), effectOf(name, 'shuffle'), importanceOf(name)])
         .filter(([, e]) => e)
         .sort((a, b) => b[1].loss.value - a[1].loss.value);
     const worst = (e) =>
@@ -117,8 +117,16 @@ function effectsTable() {
         rows.length
             ? scroll(
                   table(
-                      ['head', 'loss without it', 'loss, equal weights', 'exact', 'falls most', 'importance'],
-                      rows.map(([name, e, u, i]) => {
+                      [
+                          'head',
+                          'loss without it',
+                          'loss, equal weights',
+                          'loss, shuffled weights',
+                          'exact',
+                          'falls most',
+                          'importance',
+                      ],
+                      rows.map(([name, e, u, shuffled, i]) => {
                           const w = worst(e);
                           return {
                               props: { class: name === focusName() ? 'here' : '' },
@@ -128,6 +136,7 @@ function effectsTable() {
                                   }),
                                   el('td', { class: 'n' }, effectWords(e.loss, 4)),
                                   el('td', { class: 'n' }, u ? effectWords(u.loss, 4) : '–'),
+                                  el('td', { class: 'n' }, shuffled ? effectWords(shuffled.loss, 4) : '–'),
                                   el('td', { class: 'n' }, effectWords(e.exact)),
                                   w && w[1].value < 0 ? [w[0] + ' ', effectWords(w[1])] : '–',
                                   el('td', { class: 'n' }, i ? num(i.value, 4) : '–'),
