@@ -34,6 +34,15 @@ check 'the same bytes for any number of threads' diff -r seen again
 expect 0 'heads:' "$toy" inspect --model one --toy --n 12 --shown 3 --out seen
 check 'and over what is there' diff -r seen again
 
+# BLEU of the measured sentences, 512 to 523 of dev, is that of score
+"$toy" corpus --split dev --from 512 --n 12 >dev.tsv
+cut -f1 dev.tsv >dev.en
+cut -f2 dev.tsv >dev.fr
+"$toy" translate --model one <dev.en >dev.out 2>said
+bleu=$(sed -E 's/.*"base":\{[^{]*"bleu":([0-9.]+).*/\1/' seen/inspect.json)
+expect 0 "BLEU  $(printf %.2f "$bleu") " "$toy" score --hyp dev.out --ref dev.fr
+check 'BLEU falls or rises without a head' grep -qE '"bleu":\{"value":-?[0-9.]+' seen/inspect.json
+
 # ---- other data, and words that would break a page
 expect 0 'heads:' "$toy" inspect --model two --data hostile.tsv --out hostile '</script><script>alert(1)</script>' 'the cat'
 check 'no word of it is markup' bash -c '! grep -q "[<]" hostile/inspect.json'

@@ -370,6 +370,27 @@ static inline double planted_margin(const heed_transformer *m, const heed_senten
     return margin;
 }
 
+/* How many of the words stand where they should. */
+static inline int planted_words_right(const char *text, const char *want)
+{
+    int right = 0;
+    for (; *text && *want; text += strcspn(text, " "), want += strcspn(want, " ")) {
+        text += strspn(text, " ");
+        want += strspn(want, " ");
+        size_t n = strcspn(text, " ");
+        right += n == strcspn(want, " ") && strncmp(text, want, n) == 0;
+    }
+    return right;
+}
+
+/* In the place of BLEU: the square of the share of all words that are right, which no mean over sentences is. */
+static inline double planted_score(const double parts[HEED_SCORE_PARTS], void *context)
+{
+    double share = parts[0] / parts[HEED_SCORE_PARTS - 1];
+    (void)context;
+    return 100 * share * share;
+}
+
 static inline bool planted_evaluate(heed_outcome *o, void *context)
 {
     planted_set *set = context;
@@ -385,6 +406,8 @@ static inline bool planted_evaluate(heed_outcome *o, void *context)
             if (!planted_translate(set->net, s, text, sizeof text))
                 return false;
             o->exact[at] = o->free[at] = strcmp(text, s->translation) == 0;
+            o->parts[at * HEED_SCORE_PARTS] = planted_words_right(text, s->translation);
+            o->parts[at * HEED_SCORE_PARTS + HEED_SCORE_PARTS - 1] = PLANTED_WORDS;
         }
     }
     for (int64_t i = 0; o->show && i < set->shown; i++) {
@@ -419,6 +442,7 @@ static inline heed_inspection *planted_inspect(planted_set *set, const planted *
                                                            .claims = PLANTED_CLAIMS,
                                                            .claims_count = 1,
                                                            .evaluate = set->plain ? NULL : planted_evaluate,
+                                                           .bleu = set->plain ? NULL : planted_score,
                                                            .context = set,
                                                            .decisions = set->decisions,
                                                            .decisions_count = PLANTED_COUNT - PLANTED_FIT,

@@ -125,6 +125,25 @@ static void the_json_has_what_its_page_says(void **state)
     json_decref(all);
 }
 
+/* The score of all translations together, without enc.0.3, by running it so. */
+static void check_score(json_t *of_head)
+{
+    heed_head head = { HEED_ENC, 0, 3 };
+    heed_ablated *off = heed_ablate(&trained.m, &head, 1, HEED_ABLATE_ZERO, NULL);
+    double parts[HEED_SCORE_PARTS] = { 0 };
+    for (int i = PLANTED_FIT; i < PLANTED_COUNT; i++) {
+        char text[256];
+        assert_true(planted_translate(&trained.m, &set.sentences[i], text, sizeof text));
+        parts[0] += planted_words_right(text, set.sentences[i].translation);
+        parts[HEED_SCORE_PARTS - 1] += PLANTED_WORDS;
+    }
+    heed_ablate_undo(off);
+    double want = planted_score(parts, NULL) - 100, got = json_number_value(at(of_head, "bleu.value"));
+    check_close(got, want, 1e-4);
+    assert_true(want < -1 && json_number_value(at(of_head, "bleu.lo")) < got);
+    assert_true(json_number_value(at(of_head, "bleu.hi")) > got && json_is_true(at(of_head, "bleu.matters")));
+}
+
 static void ablations_are_what_the_program_says(void **state)
 {
     (void)state;
@@ -146,6 +165,8 @@ static void ablations_are_what_the_program_says(void **state)
             of_number = one;
     }
     assert_non_null(of_number);
+    assert_true(json_number_value(at(all, "ablation.base.bleu")) == 100);
+    check_score(of_number);
     int flattened = 0;
     for (size_t i = 0; i < json_array_size(effects);
          i++) { /* the pattern of words and number matters, of no other head */
@@ -160,7 +181,7 @@ static void ablations_are_what_the_program_says(void **state)
         assert_true(!strcmp(head, "cross.0.0") ? loss > 1
                     : !strcmp(head, "enc.0.3") ? loss > number
                                                : fabs(loss) < 1e-6);
-        assert_true(json_is_null(at(one, "exact")));
+        assert_true(json_is_null(at(one, "exact")) && json_is_null(at(one, "bleu")));
     }
     assert_int_equal(flattened, 24);
     json_t *redundancy = at(all, "ablation.redundancy");

@@ -104,6 +104,34 @@ static int cut(char *line, const char **words, int room)
     return n;
 }
 
+/* What BLEU is made of: three counts, and those of each order. */
+static void keep_parts(double *parts, const char *translation, const char *reference)
+{
+    heed_bleu bleu = { .segments = 0 };
+    if (!reference || !heed_bleu_add(&bleu, translation, reference))
+        die("%s", heed_error());
+    parts[0] = (double)bleu.segments;
+    parts[1] = (double)bleu.hypothesis_length;
+    parts[2] = (double)bleu.reference_length;
+    for (int k = 0; k < HEED_BLEU_ORDERS; k++) {
+        parts[3 + k] = (double)bleu.matches[k];
+        parts[3 + HEED_BLEU_ORDERS + k] = (double)bleu.ngrams[k];
+    }
+}
+
+static double bleu_from(const double parts[HEED_SCORE_PARTS], void *context)
+{
+    heed_bleu bleu = { .segments = (int64_t)parts[0],
+                       .hypothesis_length = (int64_t)parts[1],
+                       .reference_length = (int64_t)parts[2] };
+    (void)context;
+    for (int k = 0; k < HEED_BLEU_ORDERS; k++) {
+        bleu.matches[k] = (int64_t)parts[3 + k];
+        bleu.ngrams[k] = (int64_t)parts[3 + HEED_BLEU_ORDERS + k];
+    }
+    return heed_bleu_score(&bleu).score;
+}
+
 static void compare(evaluation *e, int64_t sentence, char *translation)
 {
     enum { WORDS = 1024 };
@@ -114,6 +142,7 @@ static void compare(evaluation *e, int64_t sentence, char *translation)
         want[count] = heed_vocab_word(e->m->target, one.tgt[count]);
     char *reference = heed_vocab_decode(e->m->target, one.tgt, one.tgt_length);
     e->to->exact[sentence] = reference && strcmp(reference, translation) == 0;
+    keep_parts(&e->to->parts[sentence * HEED_SCORE_PARTS], translation, reference);
     heed_text_free(reference);
     if (e->first[sentence] == e->first[sentence + 1])
         return;
@@ -237,6 +266,7 @@ static heed_inspection *look(const model *m, const other_models *others, const i
                                                            .claims = (const int16_t(*)[2])d->claims,
                                                            .claims_count = d->decisions_count ? d->claims_count : 0,
                                                            .evaluate = evaluate,
+                                                           .bleu = bleu_from,
                                                            .context = e,
                                                            .decisions = d->decisions,
                                                            .decisions_count = d->decisions_count,

@@ -117,8 +117,8 @@ int64_t heads_count(const heed_inspection *x)
 static bool outcome_new(const heed_inspection *x, heed_outcome *out)
 {
     int64_t n = x->measured_count, decisions = x->desc.decisions_count, shown = x->desc.shown_count;
-    int64_t bytes =
-        (n + shown + decisions) * (int64_t)sizeof(double) + n + 2 * decisions + shown * (int64_t)sizeof(char *);
+    int64_t doubles = n + shown + decisions + n * HEED_SCORE_PARTS;
+    int64_t bytes = doubles * (int64_t)sizeof(double) + n + 2 * decisions + shown * (int64_t)sizeof(char *);
     char *room = heed_arena_alloc(x->arena, bytes);
     if (!room)
         return false;
@@ -126,7 +126,8 @@ static bool outcome_new(const heed_inspection *x, heed_outcome *out)
     out->loss = (double *)(void *)room;
     out->shown_loss = out->loss + n;
     out->margin = out->shown_loss + shown;
-    out->texts = (char **)(void *)(out->margin + decisions);
+    out->parts = out->margin + decisions;
+    out->texts = (char **)(void *)(out->parts + n * HEED_SCORE_PARTS);
     out->exact = (bool *)(out->texts + shown);
     out->forced = out->exact + n;
     out->free = out->forced + decisions;
@@ -164,13 +165,11 @@ static bool tally_of(const heed_inspection *x, const heed_outcome *o, tally *t)
 
 /* ---- effects ----------------------------------------------------------------------------------------------------- */
 
-/* Paired over sentences: the interval is the bootstrap's, p of a normal with its deviation. */
-effect effect_of(const double *change, const double *weight, int64_t count, const double *draws)
+/* Of its values in every resample and, last, itself: the interval is the bootstrap's, p of a normal with its deviation. */
+static effect effect_among(double values[RESAMPLES + 1])
 {
-    double values[RESAMPLES + 1], mean = 0, square = 0, n = 0;
-    effect e = { .p = (double)NAN };
-    quotients(change, weight, count, draws, values);
-    e.value = values[RESAMPLES];
+    double mean = 0, square = 0, n = 0;
+    effect e = { .value = values[RESAMPLES], .p = (double)NAN };
     for (int r = 0; r < RESAMPLES; r++)
         if (!isnan(values[r])) {
             n++;
@@ -182,6 +181,33 @@ effect effect_of(const double *change, const double *weight, int64_t count, cons
     if (!isnan(e.value))
         e.p = e.value == 0 ? 1 : variance > 0 ? erfc(fabs(e.value) / sqrt(2 * variance)) : 0;
     return e;
+}
+
+effect effect_of(const double *change, const double *weight, int64_t count, const double *draws)
+{
+    double values[RESAMPLES + 1];
+    quotients(change, weight, count, draws, values);
+    return effect_among(values);
+}
+
+double bleu_of(const heed_inspection *x, const heed_outcome *o, int draw)
+{
+    double sums[HEED_SCORE_PARTS] = { 0 };
+    for (int64_t i = 0; i < x->measured_count; i++) {
+        double times = x->draws[i * (RESAMPLES + 1) + draw];
+        for (int k = 0; times != 0 && k < HEED_SCORE_PARTS; k++)
+            sums[k] += times * o->parts[i * HEED_SCORE_PARTS + k];
+    }
+    return x->desc.bleu(sums, x->desc.context);
+}
+
+/* Paired: both of the same resample. */
+static effect bleu_effect(const heed_inspection *x, const heed_outcome *base, const heed_outcome *o)
+{
+    double values[RESAMPLES + 1];
+    for (int r = 0; r <= RESAMPLES; r++)
+        values[r] = bleu_of(x, o, r) - bleu_of(x, base, r);
+    return effect_among(values);
 }
 
 int effects_count(const heed_inspection *x)
@@ -225,6 +251,8 @@ static bool find_effects(const heed_inspection *x, const heed_outcome *base, con
             with_margin[at] += !isnan(moved);
         }
     }
+    if (o->translate && x->desc.bleu)
+        e[EFFECT_BLEU] = bleu_effect(x, base, o);
     heed_arena_rewind(x->arena, mark);
     return true;
 }

@@ -121,12 +121,14 @@ typedef struct {
 } heed_sentence;
 
 /* How the model does on the sentences as its weights are now: the task's answer. Arrays are ready. */
+enum { HEED_SCORE_PARTS = 12 };
 typedef struct {
     bool measure;        /* loss and forced are wanted */
-    bool translate;      /* exact and free */
+    bool translate;      /* exact, free and parts */
     bool show;           /* texts and shown_loss */
     double *loss;        /* [measured] mean negative log probability of a sentence's target tokens */
     bool *exact;         /* [measured] is its translation the reference */
+    double *parts;       /* [measured, HEED_SCORE_PARTS] what the desc's bleu is made of; 0 */
     bool *forced, *free; /* [decisions] is each right, given the reference so far, and in the translation */
     double *margin;      /* [decisions] log p(right) - log p(the best wrong one), likewise; NaN: not known */
     char **texts;        /* [shown] translations, from heed_arena_alloc(arena, ...) */
@@ -134,6 +136,8 @@ typedef struct {
     heed_arena *arena;
 } heed_outcome;
 typedef bool heed_evaluate_fn(heed_outcome *outcome, void *context);
+/* A score of all translations together, BLEU, from sums of their parts. */
+typedef double heed_score_fn(const double parts[HEED_SCORE_PARTS], void *context);
 enum { HEED_DECISION_ARCS = 2 };
 typedef struct {
     int32_t sentence; /* of those without `fit`, from 0 */
@@ -171,6 +175,7 @@ typedef struct {
     const int16_t (*claims)[2]; /* kind, phenomenon: a head of these arcs should matter for this phenomenon */
     int claims_count;
     heed_evaluate_fn *evaluate; /* NULL: nothing is ablated */
+    heed_score_fn *bleu;        /* NULL: no such score */
     const heed_decision *decisions;
     int64_t decisions_count;
     const heed_minimal_pair *pairs;

@@ -169,8 +169,8 @@ typedef struct {
 /* Of sums over weights, [count]: paired over sentences. */
 effect effect_of(const double *change, const double *weight, int64_t count, const double *draws);
 void effects_correct(effect *e, int64_t m, int stride); /* Holm's correction over m effects, `stride` apart */
-/* What is measured of an ablation: these two, then each phenomenon forced, each free, and the margin of each. */
-enum { EFFECT_LOSS, EFFECT_EXACT, EFFECT_FORCED };
+/* What is measured of an ablation: these, then each phenomenon forced, each free, and the margin of each. */
+enum { EFFECT_LOSS, EFFECT_EXACT, EFFECT_BLEU, EFFECT_FORCED };
 typedef struct {
     const char *name; /* heads, joined by commas */
     char **texts;     /* [shown]; NULL: as without ablation */
@@ -183,7 +183,7 @@ typedef struct {
 typedef struct {
     heed_outcome base;
     tally tally;
-    effect *of[ABLATIONS];                /* [heads, 2 + 2 phenomena] */
+    effect *of[ABLATIONS];                /* [heads, effects_count] */
     int64_t *order;                       /* [heads] as removed */
     tally *curve;                         /* [heads + 1] */
     double *random_loss, *random_decided; /* [RANDOM_ORDERS, heads + 1] */
@@ -198,6 +198,7 @@ const heed_measure *measure_at(const struct heed_inspection *x, measure_id m, va
 heed_head head_at(const struct heed_inspection *x, int64_t i);
 int64_t heads_count(const struct heed_inspection *x);
 int effects_count(const struct heed_inspection *x);
+double bleu_of(const struct heed_inspection *x, const heed_outcome *o, int draw); /* draw RESAMPLES: all sentences */
 bool ablations_run(struct heed_inspection *x);
 /* Keeps translations without all of these heads. */
 bool ablations_keep(const struct heed_inspection *x, ablations *a, int64_t *which, int count);

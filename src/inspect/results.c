@@ -97,9 +97,9 @@ static json_t *effects_json(const heed_inspection *x, const effect *e, int64_t i
             if (!isnan(one->value))
                 json_set(&of[k], x->desc.phenomena[p], effect_json(one));
         }
-    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "head", json_head(x, i), "variant", variants[how], "loss",
-                     effect_json(&e[EFFECT_LOSS]), "exact", effect_json(&e[EFFECT_EXACT]), "forced", of[0], "free",
-                     of[1], "margin", of[2]);
+    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "head", json_head(x, i), "variant", variants[how],
+                     "loss", effect_json(&e[EFFECT_LOSS]), "exact", effect_json(&e[EFFECT_EXACT]), "bleu",
+                     effect_json(&e[EFFECT_BLEU]), "forced", of[0], "free", of[1], "margin", of[2]);
 }
 
 static double area(const double *y, int64_t n)
@@ -182,9 +182,10 @@ json_t *ablation_json(const heed_inspection *x)
             json_set(&phenomena, x->desc.phenomena[p],
                      json_pack("{s:I, s:f, s:f}", "n", (json_int_t)a->tally.count[p], "forced", a->tally.forced[p],
                                "free", a->tally.free[p]));
-    return json_pack("{s:{s:o, s:o, s:n, s:o}, s:o, s:o, s:o, s:o}", "base", "loss", json_of(a->tally.loss), "exact",
-                     json_of(a->tally.exact), "bleu", "phenomena", phenomena, "effects", effects, "curve",
-                     curve_json(x), "cache", cache, "redundancy", redundancy);
+    return json_pack("{s:{s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:o}", "base", "loss", json_of(a->tally.loss), "exact",
+                     json_of(a->tally.exact), "bleu",
+                     x->desc.bleu ? json_of(bleu_of(x, &a->base, RESAMPLES)) : json_null(), "phenomena", phenomena,
+                     "effects", effects, "curve", curve_json(x), "cache", cache, "redundancy", redundancy);
 }
 
 /* ---- minimal pairs ------------------------------------------------------------------------------------------------------ */

@@ -270,6 +270,11 @@ async function setsAblationsSideBySide(env) {
         columns = { zero: 'loss without it', uniform: 'loss, equal weights', shuffle: 'loss, shuffled weights' };
     const got = Object.fromEntries((await rows(tab, '#effects')).map((r) => [r[0], r]));
     assert.strictEqual(Object.keys(got).length, all.heads.length);
+    for (const name of all.heads) {
+        const e = all.ablation.effects.find((x) => x.head === name && x.variant === 'zero').bleu,
+            cell = got[name][head.indexOf('BLEU')];
+        assert.ok(cell.startsWith((e.value > 0 ? '+' : '') + fixed(e.value, 2)), name + ' BLEU: ' + cell);
+    }
     for (const name of all.heads)
         for (const [variant, title] of Object.entries(columns)) {
             const e = all.ablation.effects.find((x) => x.head === name && x.variant === variant).loss,

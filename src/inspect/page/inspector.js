@@ -162,6 +162,7 @@ function ablationPart(name) {
             [
                 ['loss, nats a token', effectWords(base.loss, 4)],
                 ['exact translations', effectWords(base.exact)],
+                ...(base.bleu ? [['BLEU, 0 to 100', effectWords(base.bleu, 2)]] : []),
                 ...variants.map(([v, e]) => [
                     {
                         mean: 'loss, if always its mean',
