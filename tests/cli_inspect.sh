@@ -21,7 +21,7 @@ check 'those of a run that is replaced are gone' [ "$(ls one/snapshots | wc -l)"
 
 # ---- one layer, one head
 expect 0 'heads:' "$toy" inspect --model one --toy --n 12 --shown 3 --out seen
-for file in heads.html inspect.json attn.safetensors align.txt attn/probe-0.enc.npy attn/test-pairs-0.cross.npy attn/test-number-3.enc.npy probe-0.dec.svg; do
+for file in heads.html inspect.json attn.safetensors align.txt attn/probe-0.enc.npy attn/test-pairs-0.cross.npy attn/test-number-3.enc.npy bertviz/probe-0.json probe-0.dec.svg; do
     check "writes $file" [ -s "seen/$file" ]
 done
 check 'a line of links for each sentence shown' [ "$(wc -l <seen/align.txt)" = 13 ]

@@ -77,6 +77,42 @@ static void alignments_are_pharaoh_lines(void **state)
         assert_memory_equal(text + (size_t)i * strlen(line), line, strlen(line));
 }
 
+/* Lists in the shape that BertViz takes, with the cells of the arrays. */
+static void lists_have_the_cells_of_the_arrays(void **state)
+{
+    (void)state;
+    static const char *const keys[] = { "encoder_attention", "decoder_attention", "cross_attention" };
+    static const char *const types[] = { "enc", "dec", "cross" };
+    const char *folder = inspect_into("lists", &set);
+    char path[512], name[64];
+    snprintf(path, sizeof path, "%s/bertviz/planted-1.json", folder);
+    json_t *all = json_load_file(path, 0, NULL);
+    assert_non_null(all);
+    assert_int_equal(json_object_size(all), 5);
+    for (int type = 0; type < 3; type++) {
+        json_t *layers = at(all, keys[type]), *heads = json_array_get(json_array_get(layers, 0), 0);
+        snprintf(name, sizeof name, "attn/planted-1.%s.npy", types[type]);
+        const heed_real *want = read_npy(folder, name, PLANTED_S, PLANTED_S);
+        assert_int_equal(json_array_size(layers), 1);
+        assert_int_equal(json_array_size(json_array_get(layers, 0)), 1);
+        assert_int_equal(json_array_size(heads), 4);
+        for (size_t cell = 0; cell < 4 * PLANTED_S * PLANTED_S; cell++) {
+            json_t *rows = json_array_get(heads, cell / (PLANTED_S * PLANTED_S));
+            json_t *row = json_array_get(rows, cell / PLANTED_S % PLANTED_S);
+            assert_int_equal(json_array_size(rows), PLANTED_S);
+            assert_int_equal(json_array_size(row), PLANTED_S);
+            check_close(json_number_value(json_array_get(row, cell % PLANTED_S)), (double)want[cell], 1e-5);
+        }
+    }
+    for (size_t i = 0; i < PLANTED_S; i++) {
+        const char *source = json_string_value(json_array_get(at(all, "encoder_tokens"), i));
+        assert_string_equal(source, set.sentences[1].src.words[i]);
+        assert_string_equal(json_string_value(json_array_get(at(all, "decoder_tokens"), i)),
+                            set.sentences[1].tgt.words[i]);
+    }
+    json_decref(all);
+}
+
 /* ---- JSON -------------------------------------------------------------------------------------------------------- */
 
 static void the_json_has_what_its_page_says(void **state)
@@ -391,10 +427,15 @@ static void pictures_hatch_what_is_masked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(arrays_have_every_head_in_its_place), cmocka_unit_test(alignments_are_pharaoh_lines),
-        cmocka_unit_test(the_json_has_what_its_page_says),     cmocka_unit_test(ablations_are_what_the_program_says),
-        cmocka_unit_test(the_same_run_writes_the_same_bytes),  cmocka_unit_test(rows_are_rounded_to_their_sum),
-        cmocka_unit_test(the_page_holds_every_block),          cmocka_unit_test(hostile_words_are_text),
+        cmocka_unit_test(arrays_have_every_head_in_its_place),
+        cmocka_unit_test(alignments_are_pharaoh_lines),
+        cmocka_unit_test(lists_have_the_cells_of_the_arrays),
+        cmocka_unit_test(the_json_has_what_its_page_says),
+        cmocka_unit_test(ablations_are_what_the_program_says),
+        cmocka_unit_test(the_same_run_writes_the_same_bytes),
+        cmocka_unit_test(rows_are_rounded_to_their_sum),
+        cmocka_unit_test(the_page_holds_every_block),
+        cmocka_unit_test(hostile_words_are_text),
         cmocka_unit_test(pictures_hatch_what_is_masked),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -155,6 +155,26 @@ static bool write_text(const char *path, const json_text *t)
     return false;
 }
 
+static bool write_lists(const heed_inspection *x, const char *folder, int64_t i)
+{
+    char path[4096];
+    json_text lists;
+    if (!json_lists(x, i, &lists))
+        return false;
+    snprintf(path, sizeof path, "%s/bertviz/%s.json", folder, x->desc.shown[i].id);
+    bool done = write_text(path, &lists);
+    memory_put(lists.data);
+    return done;
+}
+
+static bool make_folder(const char *folder, const char *name)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return !mkdir(path, 0777) || errno == EEXIST ||
+           heed_fail(HEED_IO, "inspection_write: \"%s\": %s", path, strerror(errno));
+}
+
 bool heed_inspection_write(const heed_inspection *x, const char *folder)
 {
     enum { PICTURES = 3 };
@@ -162,10 +182,9 @@ bool heed_inspection_write(const heed_inspection *x, const char *folder)
     json_text json;
     if (!x || !folder || strlen(folder) > 3800)
         return heed_fail(HEED_BAD_ARGUMENT, "inspection_write: %s", x ? "the folder is NULL or too long" : "x is NULL");
-    snprintf(path, sizeof path, "%s/attn", folder);
-    if (mkdir(path, 0777) && errno != EEXIST)
-        return heed_fail(HEED_IO, "inspection_write: \"%s\": %s", path, strerror(errno));
-    bool done = true;
+    bool done = make_folder(folder, "attn") && make_folder(folder, "bertviz");
+    for (int64_t i = 0; done && i < x->desc.shown_count; i++)
+        done = write_lists(x, folder, i);
     for (int64_t i = 0; done && i < 3 * x->desc.shown_count; i++)
         done = write_npy(x, folder, i / 3, (int)(i % 3));
     for (int64_t i = 0; done && i < 3 * x->desc.shown_count && i < 3 * PICTURES; i++) {

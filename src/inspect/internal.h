@@ -344,7 +344,8 @@ bool blocks_find(struct heed_inspection *x);
 /* n cells of 255, rounded so that they sum to it. */
 void block_round(const heed_real *row, int64_t n, uint8_t *out);
 bool page_write(const struct heed_inspection *x, const char *path, const char *json, int64_t bytes);
-bool json_make(const struct heed_inspection *x, json_text *out); /* data: memory_put */
+bool json_make(const struct heed_inspection *x, json_text *out);                    /* data: memory_put */
+bool json_lists(const struct heed_inspection *x, int64_t sentence, json_text *out); /* weights as BertViz takes them */
 bool svg_write(const struct heed_inspection *x, const char *path, int64_t sentence, int type);
 extern const char inspect_page[]; /* generated: the template, or "" */
 

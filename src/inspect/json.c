@@ -355,12 +355,60 @@ static int take(const char *bytes, size_t n, void *context)
     return 0;
 }
 
-bool json_make(const heed_inspection *x, json_text *out)
+/* Takes `all`; NULL: out of memory. */
+static bool dump(json_t *all, json_text *out)
 {
-    json_t *all = whole(x);
     *out = (json_text){ NULL, 0, 0 };
     bool done =
         all && json_dump_callback(all, take, out, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(DIGITS)) == 0;
     json_decref(all);
+    if (!done)
+        memory_put(out->data);
     return done || heed_fail(HEED_MEMORY, "inspect.json: out of memory");
+}
+
+bool json_make(const heed_inspection *x, json_text *out)
+{
+    return dump(whole(x), out);
+}
+
+/* ---- lists for BertViz ------------------------------------------------------------------------------------------- */
+
+/* [layers][1][heads][queries][keys]: one sentence is a batch of one. */
+static json_t *lists_of(const heed_record *r, int type)
+{
+    json_t *layers = json_array();
+    for (int64_t layer = 0; layer < r->layers[type]; layer++) {
+        json_t *heads = json_array();
+        for (int64_t head = layer * r->heads; head < (layer + 1) * r->heads; head++) {
+            json_t *rows = json_array();
+            for (int64_t i = 0; i < record_queries(r, type); i++) {
+                json_t *row = json_array();
+                for (int64_t j = 0; j < record_keys(r, type); j++)
+                    json_push(&row, json_of((double)record_row(r, type, head, i)[j]));
+                json_push(&rows, row);
+            }
+            json_push(&heads, rows);
+        }
+        json_push(&layers, json_pack("[o]", heads));
+    }
+    return layers;
+}
+
+static json_t *words_of(const heed_tokens *t)
+{
+    json_t *list = json_array();
+    for (int64_t i = 0; i < t->count; i++)
+        json_push(&list, json_text_of(t->words[i]));
+    return list;
+}
+
+bool json_lists(const heed_inspection *x, int64_t sentence, json_text *out)
+{
+    const heed_record *r = &x->shown[sentence];
+    const heed_sentence *s = &x->desc.shown[sentence];
+    return dump(json_pack("{s:o, s:o, s:o, s:o, s:o}", "encoder_attention", lists_of(r, HEED_ENC), "decoder_attention",
+                          lists_of(r, HEED_DEC), "cross_attention", lists_of(r, HEED_CROSS), "encoder_tokens",
+                          words_of(&s->src), "decoder_tokens", words_of(&s->tgt)),
+                out);
 }
