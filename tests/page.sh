@@ -23,14 +23,17 @@ made() { # made COMMAND...: says what failed
     "$@" >"$room/log" 2>&1 || { echo "FAILED  $*" && cat "$room/log" && echo '0 passed, 1 failed' && exit 1; }
 }
 
-# A planted model; a small one trained a little, with snapshots; typed sentences; words that would break out of a page.
+# A planted model, and beside itself with its heads dealt out anew; a small one trained a little, with snapshots, beside one of them; typed sentences; words that would break out of a page.
 env HEED_KEEP="$room/kept" "$BIN/float/tests/test_inspect_export" >"$room/log" 2>&1
 made mv "$room/kept/arrays" "$room/planted"
+env HEED_KEEP="$room/kept" "$BIN/float/tests/test_inspect_others" >"$room/log" 2>&1
+made mv "$room/kept/beside" "$room/kept/beside-own" "$room/kept/same" "$room"
 small='--layers 2 --heads 4 --d-model 32 --ffn 64 --threads 1'
 # shellcheck disable=SC2086
 {
     made "$BIN/translate_toy" train --out "$room/run" $small --steps 150 --batch 32 --valid-every 150 --snapshots 4
-    made "$BIN/translate_toy" inspect --model "$room/run" --toy --n 12 --shown 6 --out "$room/real" --threads 1
+    made "$BIN/translate_toy" inspect --model "$room/run" --toy --n 12 --shown 6 --out "$room/real" --threads 1 \
+        --with "$room/run/snapshots/step-000000001.safetensors"
     made "$BIN/translate_toy" inspect --model "$room/run" --out "$room/text" --threads 1 'the old cat sleeps .' 'her small dogs see it .' 'a key near the boats is new .'
     printf '%s\t%s\n' '</script><script>window.hacked=1</script> <!-- <img/src=x/onerror=window.hacked=1> " \ &amp;' '</script> <iframe> --> é́ ' \
         '<svg/onload=window.hacked=1> שלום ]]> %s' "$(printf 'x%.0s' {1..300}) </style> ' \`" >"$room/hostile.tsv"

@@ -136,25 +136,27 @@ static double jensen_shannon(const heed_real *a, const heed_real *b, int64_t n)
     return bits / log(2);
 }
 
-static void record_of(const planted *p, const heed_sentence *s, heed_arena *arena, heed_record *out)
+static void record_of(const heed_transformer *m, const heed_sentence *s, heed_arena *arena, heed_record *out)
 {
     heed_tape *tape = heed_tape_new((heed_tape_desc){ .eval = true, .no_grad = true, .threads = 1 });
-    heed_recorder *recorder = heed_recorder_new(&p->m, (heed_recorder_desc){ 0 });
+    heed_recorder *recorder = heed_recorder_new(m, (heed_recorder_desc){ 0 });
     heed_ids *src = heed_input_ids(tape, HEED_SHAPE(1, PLANTED_S), s->src.ids);
     heed_ids *tgt = heed_input_ids(tape, HEED_SHAPE(1, PLANTED_S), s->tgt.ids);
-    heed_var *memory = heed_transformer_encode(&p->m, src, NULL, heed_recorder_trace(recorder));
-    assert_non_null(heed_transformer_decode(&p->m, tgt, memory, NULL, heed_recorder_trace(recorder), NULL));
+    heed_var *memory = heed_transformer_encode(m, src, NULL, heed_recorder_trace(recorder));
+    assert_non_null(heed_transformer_decode(m, tgt, memory, NULL, heed_recorder_trace(recorder), NULL));
     assert_true(heed_recorder_take(recorder, arena, 0, PLANTED_S, PLANTED_S, out));
     heed_recorder_free(recorder);
     heed_tape_free(tape);
 }
 
-/* [3 types, heads of a, heads of b] over the measured sentences. */
-static void divergences(const planted *a, const planted *b, double *out)
+enum { LAYERS = 2, PAIRS = HEADS * HEADS };
+
+/* [3 types, layers, heads of a, heads of b] over the measured sentences. */
+static void divergences(const heed_transformer *a, const heed_transformer *b, double *out)
 {
     heed_arena *arena = heed_arena_new();
     double rows[3] = { 0 };
-    memset(out, 0, 3 * HEADS * HEADS * sizeof *out);
+    memset(out, 0, 3 * LAYERS * PAIRS * sizeof *out);
     for (int s = PLANTED_FIT; s < PLANTED_COUNT; s++) {
         heed_record one, two;
         record_of(a, &set.sentences[s], arena, &one);
@@ -162,58 +164,77 @@ static void divergences(const planted *a, const planted *b, double *out)
         for (int type = 0; type < 3; type++)
             for (int i = type == HEED_DEC ? 1 : 0; i < PLANTED_S; i++) {
                 rows[type]++;
-                for (int k = 0; k < HEADS * HEADS; k++)
-                    out[type * HEADS * HEADS + k] +=
-                        jensen_shannon(one.weights[type] + (k / HEADS * PLANTED_S + i) * PLANTED_S,
-                                       two.weights[type] + (k % HEADS * PLANTED_S + i) * PLANTED_S,
-                                       type == HEED_DEC ? i + 1 : PLANTED_S);
+                for (int k = 0; k < LAYERS * PAIRS; k++) {
+                    int first = k / PAIRS * HEADS, n = type == HEED_DEC ? i + 1 : PLANTED_S;
+                    int here = first + k % PAIRS / HEADS, there = first + k % HEADS;
+                    out[type * LAYERS * PAIRS + k] +=
+                        jensen_shannon(one.weights[type] + (here * PLANTED_S + i) * PLANTED_S,
+                                       two.weights[type] + (there * PLANTED_S + i) * PLANTED_S, n);
+                }
             }
         heed_arena_reset(arena);
     }
-    for (int k = 0; k < 3 * HEADS * HEADS; k++)
-        out[k] /= rows[k / HEADS / HEADS];
+    for (int k = 0; k < 3 * LAYERS * PAIRS; k++)
+        out[k] /= rows[k / PAIRS / LAYERS];
     heed_arena_free(arena);
+}
+
+/* Matches of one layer against all permutations. */
+static void check_layer(const heed_transformer *m, json_t *matches, int type, int layer, const double *cost)
+{
+    int64_t to[HEADS];
+    for (int h = 0; h < HEADS; h++) {
+        json_t *match = json_array_get(matches, (size_t)((type * LAYERS + layer) * HEADS + h));
+        heed_head head;
+        double any = 0;
+        assert_true(heed_head_named(m, text_at(match, "head"), &head));
+        assert_true((int)head.type == type && head.layer == layer);
+        to[h] = head.head;
+        for (int k = 0; k < HEADS; k++)
+            any += cost[h * HEADS + k] / HEADS;
+        check_close(json_number_value(at(match, "jsd")), cost[h * HEADS + to[h]], 2e-6); /* 6 digits are written */
+        check_close(json_number_value(at(match, "any")), any, 2e-6);
+    }
+    check_close(sum_of(cost, HEADS, to), least_of_all(cost, HEADS, 0, 0), 1e-9);
 }
 
 static void random_models_are_matched_at_the_least_divergence(void **state)
 {
     (void)state;
-    planted random[2] = { planted_new(11), planted_new(12) };
-    heed_inspect_other others[] = { other_of(&random[0], "one", 11), other_of(&random[1], "two", 12) };
-    for (int m = 0; m < 2; m++) /* each is its own control */
-        others[m].untrained = others[m].net;
-    json_t *all = inspected("random", &set, others, 2);
-    for (int m = 0; m < 2; m++) {
-        double jsd[3 * HEADS * HEADS];
-        divergences(&trained, &random[m], jsd);
-        json_t *matches = at(json_array_get(at(all, "seeds.models"), (size_t)m), "matches");
-        for (int type = 0; type < 3; type++) {
-            const double *cost = jsd + type * HEADS * HEADS;
-            int64_t to[HEADS];
-            for (int h = 0; h < HEADS; h++) {
-                json_t *match = json_array_get(matches, (size_t)(type * HEADS + h));
-                heed_head head;
-                double any = 0;
-                assert_true(heed_head_named(&trained.m, text_at(match, "head"), &head));
-                assert_int_equal(head.type, type);
-                to[h] = head.head;
-                for (int k = 0; k < HEADS; k++)
-                    any += cost[h * HEADS + k] / HEADS;
-                check_close(json_number_value(at(match, "jsd")), cost[h * HEADS + to[h]],
-                            2e-6); /* 6 digits are written */
-                check_close(json_number_value(at(match, "any")), any, 2e-6);
-            }
-            check_close(sum_of(cost, HEADS, to), least_of_all(cost, HEADS, 0, 0), 1e-9);
-        }
+    heed_params *params[3];
+    heed_transformer m[3];
+    heed_inspect_other others[2];
+    for (int i = 0; i < 3; i++) { /* each is its own control */
+        heed_transformer_desc desc = PLANTED_DESC;
+        desc.enc_layers = desc.dec_layers = LAYERS;
+        params[i] = heed_params_new();
+        m[i] = heed_transformer_make(params[i], desc);
+        params_ready(params[i], 11 + (uint64_t)i);
+        if (i > 0)
+            others[i - 1] = (heed_inspect_other){ .net = &m[i], .untrained = &m[i], .name = "random" };
     }
-    for (size_t k = 0; k < json_array_size(at(all, "seeds.roles")); k++) { /* models that were not trained have none */
-        json_t *found = json_array_get(at(all, "seeds.roles"), k);
-        assert_int_equal(json_integer_value(at(found, "heads.1")), 0);
-        check_close(json_number_value(at(found, "share")), 1.0 / 3, 1e-6);
+    planted first = { .params = params[0], .m = m[0] };
+    set.others = others;
+    set.others_count = 2;
+    set.plain = true;
+    heed_inspection *x = planted_inspect(&set, &first, &first);
+    set.others_count = 0;
+    mkdir(folder_path("random"), 0777);
+    assert_true(heed_inspection_write(x, folder_path("random")));
+    json_t *all = load(folder_path("random"));
+    for (int i = 0; i < 2; i++) {
+        double jsd[3 * LAYERS * PAIRS];
+        divergences(&m[0], &m[i + 1], jsd);
+        json_t *matches = at(json_array_get(at(all, "seeds.models"), (size_t)i), "matches");
+        assert_int_equal(json_array_size(matches), 3 * LAYERS * HEADS);
+        for (int k = 0; k < 3 * LAYERS; k++)
+            check_layer(&m[0], matches, k / LAYERS, k % LAYERS, jsd + k * PAIRS);
     }
+    assert_int_equal(json_array_size(at(all, "seeds.roles")), 0); /* models that were not trained have none */
     json_decref(all);
-    for (int m = 0; m < 2; m++)
-        heed_params_free(random[m].params);
+    heed_inspection_free(x);
+    for (int i = 0; i < 3; i++)
+        heed_params_free(params[i]);
 }
 
 /* ---- the same twice, and what is written of others --------------------------------------------------------------------- */
@@ -271,6 +292,12 @@ static void the_rest_is_as_without_them(void **state)
     assert_true(json_is_null(at(one, "seeds")));
     assert_false(json_is_null(at(two, "seeds")));
     assert_false(json_is_null(at(two, "ablation")));
+    assert_true(json_array_size(at(two, "seeds.roles")) >= 6);
+    for (size_t k = 0; k < json_array_size(at(two, "seeds.roles")); k++) { /* one that was not trained has none */
+        json_t *found = json_array_get(at(two, "seeds.roles"), k);
+        assert_true(json_integer_value(at(found, "heads.0")) > 0 && json_integer_value(at(found, "heads.1")) == 0);
+        assert_true(json_number_value(at(found, "share")) == 0.5);
+    }
     static const char *const about_others[] = { "seeds", "summary", "blocks" };
     for (int i = 0; i < 3; i++) {
         json_object_del(one, about_others[i]);

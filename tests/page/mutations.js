@@ -62,6 +62,8 @@ const MUTATIONS = [
     ['stale_sentence', 'strip.js', 'got = ablated(s, off);', 'got = ablated(D.sentences[0], off);', ['B12']],
     ['one_label', 'matrix.js', "s.tgt.predicts ? s.tgt.predicts[q] : ''", 's.tgt.tokens[q]', ['B4']],
     ['readout_says_read_word', 'words.js', "s.tgt.predicts ? s.tgt.predicts[q] : '?'", 's.tgt.tokens[q]', ['B5']],
+    ['other_model_is_this_one', 'data.js', 'if (known(model)) return', 'if (model < 0) return', ['B16']],
+    ['other_model_by_name', 'seeds.js', 'head || (match && match.head)', 'head || focusName()', ['B16']],
     ['gold_shift', 'matrix.js', "shift === 'in' ? 1 : 0", '0', ['B4']],
     ['links_to_half', 'state.js', 'ms: [80,', 'ms: [50,', ['B5']],
     [

@@ -3,7 +3,7 @@
  *     node tests/page/run.js ROOM [TEST ...]
  *     node tests/page/run.js ROOM --mutations
  *
- * ROOM is what tests/page.sh makes: real/, planted/, text/, hostile/ (folders of inspections). The last line is
+ * ROOM is what tests/page.sh makes: real/, planted/, text/, hostile/, beside/ ... (folders of inspections). The last line is
  * `N passed, N failed`. */
 'use strict';
 const fs = require('fs');
@@ -11,7 +11,7 @@ const path = require('path');
 const { Browser } = require('./chromium');
 const { reskin } = require('./files');
 
-const TESTS = [...require('./see').tests, ...require('./use').tests, ...require('./hold').tests, ...require('./numbers').tests];
+const TESTS = ['see', 'use', 'hold', 'numbers', 'beside'].flatMap((name) => require('./' + name).tests);
 
 /* What tests share. With a template, every page is given it. */
 function environment(room, browser, template) {
@@ -23,7 +23,7 @@ function environment(room, browser, template) {
         fs.writeFileSync(file, text);
         return file;
     };
-    for (const name of ['real', 'planted', 'text', 'hostile']) {
+    for (const name of ['real', 'planted', 'text', 'hostile', 'beside', 'beside-own', 'same']) {
         const folder = path.join(room, name),
             page = path.join(folder, 'heads.html');
         if (fs.existsSync(page))

@@ -102,7 +102,8 @@ function block(id) {
     return made;
 }
 
-function blockId(s, t, kind, ck) {
+function blockId(s, t, kind, ck, model) {
+    if (known(model)) return 'm-' + s.id + '-' + t + '-' + model;
     const letter = { attention: 'a', norm: 'n', rollout: 'r', q: 'q', k: 'k' }[kind];
     return known(ck) && kind === 'attention' ? 's-' + s.id + '-' + t + '-' + ck : letter + '-' + s.id + '-' + t;
 }
@@ -113,10 +114,10 @@ const sideRows = (s, t) => (t === 'enc' ? s.src : s.tgt);
 const sideKeys = (s, t) => (t === 'dec' ? s.tgt : s.src);
 
 /* A matrix: { rows, cols, values, codes, removed, head, s, t }, rows queries, columns keys. opts: kind ('attention',
- * 'norm', 'rollout'), ck, hide (special keys left out, rows renormalised). Null if it is not in the page. */
+ * 'norm', 'rollout'), ck, model (another one's weights), hide (special keys left out, rows renormalised). Null if it is not in the page. */
 function matrixOf(s, t, l, h, opts = {}) {
     const kind = opts.kind || 'attention',
-        from = s && block(blockId(s, t, kind, opts.ck));
+        from = s && block(blockId(s, t, kind, opts.ck, opts.model));
     if (!from) return null;
     const n = from.shape.length,
         rows = from.shape[n - 2],

@@ -13,6 +13,7 @@ function matrixFor(name, s, opts = {}) {
         kind,
         hide: state.hs && kind === 'attention',
         ck: opts.ck === undefined ? state.ck : opts.ck,
+        model: opts.model,
     });
 }
 
@@ -32,6 +33,9 @@ function comparison(a) {
         text = of;
         m = headAt(of).t === state.t ? matrixFor(of, s) : null;
         if (headAt(of).t !== state.t) return { text: of + ' is of another type: their rows and keys differ.' };
+    } else if (kind === 'with') {
+        ({ m, text } = otherComparison(state.cmp, s));
+        if (m === undefined) return { text };
     } else {
         m = matrixFor(focusName(), sentenceAt(of));
         text = focusName() + ' on sentence ' + of;

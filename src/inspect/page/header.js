@@ -27,6 +27,7 @@ function compareSelect() {
         ['none', 'compare with: nothing'],
         ['uniform', 'equal weights'],
         ...D.steps.map((step) => ['ck:' + step, 'step ' + step]),
+        ...otherChoices(),
         ...others.map((name) => ['head:' + name, name]),
         ...D.sentences
             .filter(

@@ -62,7 +62,8 @@ const KEYS = {
         (text) =>
             /^(none|uniform|ck:\d+)$/.test(text) ||
             (isHead(text.slice(5)) && text.startsWith('head:')) ||
-            (text.startsWith('sent:') && D.sentenceIndex.has(text.slice(5)))
+            (text.startsWith('sent:') && D.sentenceIndex.has(text.slice(5))) ||
+            readWith(text)
                 ? text
                 : undefined,
     ],

@@ -290,7 +290,7 @@ function aboutView(host) {
                 [D.similarity, 'similarity'],
                 [D.faithfulness, 'faithfulness'],
                 [D.pairs, 'pairs of sentences'],
-                [D.seeds, 'other seeds'],
+                [D.seeds, 'other models'],
                 [D.sentences.length, 'sentences'],
             ]
                 .filter(([there]) => !there)

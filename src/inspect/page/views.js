@@ -49,7 +49,7 @@ function compareView(host) {
                 'Rows differ by ' + num(meanJsd(a, to.m), 3) + ' bit on average (Jensen-Shannon; 0 the same, 1 apart).',
             ),
         );
-    host.append(headMap());
+    host.append(othersPart(), headMap());
     if (D.pairs && D.pairs.length) host.append(pairsTable());
     boxes.forEach((made) => made.paint());
 }
@@ -193,7 +193,6 @@ function timeView(host) {
               )
             : '',
         onsetTable(),
-        seedsTable(),
     );
     if (made) made.paint();
 }
@@ -227,23 +226,5 @@ function onsetTable() {
                       ' did not hold its threshold, interval and all, for three snapshots.',
               )
             : '',
-    );
-}
-
-/* Runs of other seeds: the head of each that looks most like this one. */
-function seedsTable() {
-    if (!D.seeds || !D.seeds.length) return '';
-    const name = focusName(),
-        rows = D.seeds.map((x) => [x, (x.matches || {})[name]]).filter(([, match]) => match);
-    return el(
-        'div',
-        null,
-        el('h3', null, 'In other seeds'),
-        scroll(
-            table(
-                ['seed', 'its match', 'apart, bit'],
-                rows.map(([x, match]) => ['seed ' + x.seed, match.head, el('td', { class: 'n' }, num(match.jsd))]),
-            ),
-        ),
     );
 }
