@@ -161,7 +161,7 @@ async function equalsTheSnapshot(env) {
 async function saysThereIsNone(env) {
     const tab = await env.tab();
     await tab.open(env.planted.page, '#z=1&v=compare');
-    assert.match(await text(tab, 'no-others'), /No other model stands beside this one.*inspect --model planted --with/s);
+    assert.match(await text(tab, 'no-others'), /No other model stands beside.*inspect --model planted --with/s);
     await tab.go('#z=1&v=about');
     assert.match(await text(tab, 'absent'), /no other models/);
     const made = makeData({
