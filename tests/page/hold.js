@@ -193,7 +193,7 @@ const CROWDED = `(() => {
     const bad = [], width = document.documentElement.clientWidth;
     if (document.documentElement.scrollWidth > width + 1)
         bad.push('the page scrolls sideways: ' + document.documentElement.scrollWidth + ' > ' + width);
-    for (const kind of ['.row-label', '.tile', '#views button', '.tabs button', '.card', 'main > *', '.toggle', '.aligned .word']) {
+    for (const kind of ['.row-label', '.tile', '#views button', '.tabs button', '.card', 'main > *', '.toggle', '.aligned .word', '.chart .letter']) {
         const boxes = [...document.querySelectorAll(kind)].map((n) => n.getBoundingClientRect()).filter((r) => r.width && r.height);
         for (let i = 0; i < boxes.length; i++)
             for (let j = i + 1; j < boxes.length; j++) {

@@ -1,7 +1,7 @@
 /* Part of view 5: agreement across a distance. How often a choice is right, and how much more a head gives to the word that
  * controls it than to the one that could mislead it, by what stands in between. */
 
-const AGREEMENT_BY = { attractors: 'nouns in between that could mislead', distance: 'words in between and itself' };
+const AGREEMENT_BY = { attractors: 'nouns in between that could mislead', distance: 'distance in words' };
 
 /* The head of a type whose margin over all buckets is largest: [name, its place among all heads]; null: none has one. */
 function leaningOn(type, buckets) {

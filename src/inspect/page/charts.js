@@ -1,12 +1,32 @@
 /* Line charts: SVG with axes, a band for an interval, and the same numbers as a table behind them. */
 
+function drawing(width, height, label, kids) {
+    return svg(
+        'svg',
+        { width, height, viewBox: '0 0 ' + width + ' ' + height, role: 'img', 'aria-label': label },
+        kids,
+    );
+}
+
+/* Places for labels that would like to stand at these: in their order, `room` apart, none below `most`. */
+function spread(places, room, most) {
+    const out = [...places],
+        order = places.map((_, i) => i).sort((a, b) => places[a] - places[b]);
+    order.forEach((i, k) => {
+        if (k) out[i] = Math.max(out[i], out[order[k - 1]] + room);
+    });
+    for (let k = order.length - 1, limit = most; k >= 0; k--, limit = out[order[k + 1]] - room)
+        out[order[k]] = Math.min(out[order[k]], limit);
+    return out;
+}
+
 /* lines: [{ name, y: [..], lo, hi, dash, at }]; x: the numbers under it. */
 function chart(title, x, lines, opts = {}) {
     const width = Math.max(200, Math.min(opts.width || 560, 640)),
         height = opts.height || 190,
         left = 46,
         bottom = 34,
-        right = 12,
+        right = lines.length > 1 ? 22 : 12,
         top = 10;
     const all = lines.flatMap((line) => [...line.y, ...(line.lo || []), ...(line.hi || [])]).filter(known);
     if (!all.length || !x.length) return el('p', { class: 'empty' }, title + ': nothing was measured.');
@@ -60,22 +80,31 @@ function chart(title, x, lines, opts = {}) {
                         'Z',
                 }),
             );
-        const last = line.y.reduce((at, y, j) => (known(y) ? j : at), 0);
         parts.push(
             svg('path', {
                 class: 'line c' + (i % 6),
                 'stroke-dasharray': ['', '6 3', '2 3', '8 3 2 3', '1 4', '10 4'][i % 6],
                 d: path(line.y),
             }),
-            lines.length > 1 &&
-                known(line.y[last]) &&
-                svg(
-                    'text',
-                    { x: px(last) - 3, y: py(line.y[last]) - 4, 'text-anchor': 'end', class: 'letter' },
-                    String.fromCharCode(97 + i),
-                ),
+            line.y.map(
+                (y, j) =>
+                    known(y) &&
+                    !known(line.y[j - 1]) &&
+                    !known(line.y[j + 1]) &&
+                    svg('circle', { cx: px(j), cy: py(y), r: 3, class: 'dot' }),
+            ),
         );
     });
+    /* A letter behind the end of each line; those that end early share the margin. */
+    const ends = lines.map((line) => line.y.filter(known).pop()),
+        named = lines.length > 1 ? lines.map((_, i) => i).filter((i) => known(ends[i])) : [];
+    spread(
+        named.map((i) => py(ends[i]) + 4),
+        14,
+        height - bottom + 8,
+    ).forEach((y, k) =>
+        parts.push(svg('text', { x: width - right + 6, y, class: 'letter' }, String.fromCharCode(97 + named[k]))),
+    );
     return el(
         'figure',
         { class: 'chart' },
@@ -90,27 +119,14 @@ function chart(title, x, lines, opts = {}) {
                     ' ' + lines.map((line, i) => String.fromCharCode(97 + i) + ' ' + line.name).join(', '),
                 ),
         ),
-        svg(
-            'svg',
-            {
-                width,
-                height,
-                viewBox: '0 0 ' + width + ' ' + height,
-                role: 'img',
-                'aria-label':
-                    title +
-                    ': ' +
-                    lines
-                        .map(
-                            (line) =>
-                                line.name +
-                                ' from ' +
-                                num(line.y.find(known)) +
-                                ' to ' +
-                                num(line.y.filter(known).pop()),
-                        )
-                        .join('; '),
-            },
+        drawing(
+            width,
+            height,
+            title +
+                ': ' +
+                lines
+                    .map((line, i) => line.name + ' from ' + num(line.y.find(known)) + ' to ' + num(ends[i]))
+                    .join('; '),
             parts,
         ),
         lazyTable('The numbers', () =>

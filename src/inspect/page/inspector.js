@@ -188,7 +188,7 @@ function ablationPart(name) {
                     i ? '; ' : '',
                     el('b', null, percent(e.value, 0)),
                     ' of ' + phenomenonWords(p) + ' ',
-                    el('small', null, percent(e.lo, 0) + ' to ' + percent(e.hi, 0)),
+                    el('small', null, shareRange(e)),
                 ]),
             ),
         el(

@@ -2,6 +2,9 @@
 
 /* ---- 5 phenomena ---- */
 
+const rangeOf = (e) => range(e.lo, e.hi);
+const shareRange = (e) => percent(e.lo, 0) + ' to ' + percent(e.hi, 0);
+
 function phenomenaView(host) {
     show(host, el('h2', null, 'Phenomena'));
     const base = D.ablation && D.ablation.base && D.ablation.base.phenomena;
@@ -25,6 +28,8 @@ function phenomenaView(host) {
                 () => go({ ...headAt(name), v: 'head', p: code, g: 'arcs', ...placeFor(code, name) }),
                 { class: 'link' },
             );
+        const finding = (name, value, interval) =>
+            name ? [link(name), ' ' + value, el('br'), el('small', null, interval)] : '–';
         const by = carrierOf(code, 'patching'),
             margin = carrierOf(code, 'margin'),
             looking = looksBest([code]);
@@ -35,30 +40,9 @@ function phenomenaView(host) {
                 el('td', { class: 'wrap' }, phenomenonWords(code)),
                 el('td', { class: 'n' }, b.n),
                 el('td', { class: 'n' }, percent(b.forced), el('br'), percent(b.free)),
-                by
-                    ? [
-                          link(by.head),
-                          ' ' + percent(by.effect.value, 0),
-                          el('br'),
-                          el('small', null, percent(by.effect.lo, 0) + ' to ' + percent(by.effect.hi, 0)),
-                      ]
-                    : '–',
-                margin
-                    ? [
-                          link(margin.head),
-                          ' ' + num(margin.effect.value),
-                          el('br'),
-                          el('small', null, range(margin.effect.lo, margin.effect.hi)),
-                      ]
-                    : '–',
-                looking
-                    ? [
-                          link(looking.name),
-                          ' ' + signed(looking.x.value),
-                          el('br'),
-                          el('small', null, range(looking.x.lo, looking.x.hi)),
-                      ]
-                    : '–',
+                finding(by && by.head, by && percent(by.effect.value, 0), by && shareRange(by.effect)),
+                finding(margin && margin.head, margin && num(margin.effect.value), margin && rangeOf(margin.effect)),
+                finding(looking && looking.name, looking && signed(looking.x.value), looking && rangeOf(looking.x)),
                 there.length
                     ? button(
                           plural(there.length, 'sentence'),

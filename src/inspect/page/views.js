@@ -69,15 +69,10 @@ function headMap() {
         'figure',
         { class: 'chart map' },
         el('figcaption', null, 'Map of ' + TYPE_WORDS[state.t].toLowerCase() + ' heads: near ones look alike'),
-        svg(
-            'svg',
-            {
-                width,
-                height,
-                viewBox: '0 0 ' + width + ' ' + height,
-                role: 'img',
-                'aria-label': 'Heads by likeness; the nearest of each stand in the inspector',
-            },
+        drawing(
+            width,
+            height,
+            'Heads by likeness; the nearest of each stand in the inspector',
             points.map((p, i) => [
                 svg('circle', {
                     cx: at(p, 0),
