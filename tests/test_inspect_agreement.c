@@ -151,7 +151,8 @@ static void what_is_not_known_is_left_out(void **state)
     planted_set plain = set;
     for (int i = 0; i < PLANTED_COUNT - PLANTED_FIT; i++)
         plain.decisions[i].distance = 0;
-    assert_true(json_is_null(agreement_of(planted_inspect(&plain, &trained, &untrained), &all)));
+    json_t *list = agreement_of(planted_inspect(&plain, &trained, &untrained), &all);
+    assert_true(json_is_null(list));
     json_decref(all);
 }
 
