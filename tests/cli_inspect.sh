@@ -34,6 +34,13 @@ check 'the same bytes for any number of threads' diff -r seen again
 expect 0 'heads:' "$toy" inspect --model one --toy --n 12 --shown 3 --out seen
 check 'and over what is there' diff -r seen again
 
+# the size of the page
+expect 0 'MiB, and a browser may be slow' "$toy" inspect --model one --toy --n 12 --shown 3 --page 0.12 --out small
+expect 1 ' MiB, more than 0.05; show fewer sentences' "$toy" inspect --model one --toy --n 12 --shown 3 --page 0.01 --out refused
+check 'the other files are there' [ -s refused/inspect.json ]
+check 'what would not have fitted is told' grep -q 'arrays do not fit into the page' refused/inspect.json
+check 'the page is not' [ ! -e refused/heads.html ]
+
 # BLEU of the measured sentences, 512 to 523 of dev, is that of score
 "$toy" corpus --split dev --from 512 --n 12 >dev.tsv
 cut -f1 dev.tsv >dev.en

@@ -277,6 +277,7 @@ static heed_inspection *look(const model *m, const other_models *others, const i
                                                            .at_step = at_step,
                                                            .others = others ? others->list : NULL,
                                                            .others_count = others ? others->count : 0,
+                                                           .page_bytes = d->page_bytes,
                                                            .threads = e->threads });
     model_free(untrained);
     if (!x)
@@ -301,7 +302,12 @@ void inspect_into(const model *m, const other_models *others, inspect_data *d, c
     printf("%s\n", heed_inspection_summary(x));
     if (*heed_inspection_beside(x))
         printf("%s\n", heed_inspection_beside(x));
-    printf("%s/%s\n", out, access(page, F_OK) ? "inspect.json" : "heads.html");
+    struct stat found = { 0 };
+    printf("%s/%s\n", out, stat(page, &found) ? "inspect.json" : "heads.html");
+    if (d->page_bytes > 0 && found.st_size > 2 * d->page_bytes)
+        fprintf(stderr,
+                "translate_toy: \"%s\" has %.2f MiB, and a browser may be slow with it; --shown makes it smaller\n",
+                page, (double)found.st_size / (1 << 20));
     free(page);
     heed_inspection_free(x);
     evaluation_free(&e);
@@ -333,6 +339,7 @@ int cmd_inspect(int argc, char **argv)
     toy_split split = TOY_DEV;
     bool toy = false;
     int64_t threads = 0, n = 300, shown = 24;
+    double page = 5;
     option rows[] = {
         { "model", OPTION_TEXT, &path, "M", "a model file, or the folder of a run", 0, 0, 0 },
         { "with", OPTION_TEXT, &with, "M,M", "other models of its words and shape, to compare heads with", 0, 0, 0 },
@@ -343,6 +350,10 @@ int cmd_inspect(int argc, char **argv)
         { "out", OPTION_TEXT, &out, "DIR", "folder of the files written", 0, 0, 0 },
         { "n", OPTION_INTEGER, &n, "N", "sentences measured, and as many more fitted on", 1, 100000, 0 },
         { "shown", OPTION_INTEGER, &shown, "N", "sentences shown, but for TEXT", 0, 1000, 0 },
+        { "page", OPTION_NUMBER, &page, "R",
+          "MiB of heads.html: pictures that do not fit are left out; more than twice as many are warned of, five times "
+          "refused",
+          0.01, 1000, 0 },
         { "threads", OPTION_INTEGER, &threads, "N", "0: all cores; any number gives the same bits", 0, 256, 0 },
         { .name = NULL },
     };
@@ -367,7 +378,7 @@ int cmd_inspect(int argc, char **argv)
     model *m = model_load(path, false);
     other_models others = others_load(with, m, path);
     heed_corpus *corpus = file ? data_read(file, false) : NULL;
-    inspect_data d = { .showing = true };
+    inspect_data d = { .showing = true, .page_bytes = (int64_t)(page * (1 << 20)) };
     if (toy) {
         inspect_add_toy(&d, m, TOY_PROBE, 0, shown, false);
         inspect_add_pairs(&d, m, shown);

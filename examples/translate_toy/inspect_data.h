@@ -22,6 +22,7 @@ typedef struct {
     int kinds_count;
     int16_t (*claims)[2];
     int claims_count;
+    int64_t page_bytes; /* of heads.html, as heed_inspect_desc; also: twice as many are warned of */
 } inspect_data;
 
 /* Word classes of the toy language; NULL: of no class. */

@@ -6,8 +6,12 @@
 #include <math.h>
 #include <string.h>
 
-static const int64_t PAGE_BYTES = INT64_C(5) << 20; /* of the page by default: blocks that do not fit are left out */
-enum { UNIT = 255, PARTS = 2 };                     /* of u8; sentences with q and k */
+enum { UNIT = 255, PARTS = 2 }; /* of u8; sentences with q and k */
+
+static int64_t page_bytes(const heed_inspection *x)
+{
+    return x->desc.page_bytes > 0 ? x->desc.page_bytes : INT64_C(5) << 20;
+}
 
 static int64_t block_cells(const block *b)
 {
@@ -18,7 +22,7 @@ static int64_t block_cells(const block *b)
 static void add(heed_inspection *x, block b, const char *letter, int64_t sentence)
 {
     int64_t bytes = block_cells(&b) * (b.floats ? 4 : 1) * 4 / 3 + 160;
-    if (x->blocks_count == x->blocks_room || x->blocks_bytes + bytes > PAGE_BYTES) {
+    if (x->blocks_count == x->blocks_room || x->blocks_bytes + bytes > page_bytes(x)) {
         x->blocks_left_out++;
         return;
     }
@@ -246,6 +250,12 @@ bool page_write(const heed_inspection *x, const char *path, const char *json, in
     const char *at = strstr(inspect_page, marker);
     if (!at)
         return true; /* built without the page */
+    double all = (double)((int64_t)strlen(inspect_page) + bytes + x->blocks_bytes), most = 5 * (double)page_bytes(x);
+    if (all > most)
+        return heed_fail(HEED_BAD_ARGUMENT,
+                         "inspection_write: \"%s\" would have %.2f MiB, more than %.2f; show fewer sentences, or allow "
+                         "it a larger page",
+                         path, all / (1 << 20), most / (1 << 20));
     heed_file *file = heed_file_create(path);
     bool done = file && heed_file_write(file, inspect_page, at - inspect_page) &&
                 heed_file_write(file, open, sizeof open - 1) && heed_file_write(file, json, bytes) &&

@@ -213,6 +213,10 @@ bool health_run(heed_inspection *x)
         find(x, "info", "few", -1, "so few sentences were measured that intervals say little");
     else
         find_untrained(x);
+    snprintf(text, sizeof text, "%d of %d arrays do not fit into the page and are left out", x->blocks_left_out,
+             x->blocks_count + x->blocks_left_out);
+    if (x->blocks_left_out)
+        find(x, "info", "left-out", -1, text);
     const heed_sentence *s = x->measured_count ? x->measured[0] : x->desc.shown_count ? &x->desc.shown[0] : NULL;
     scene c;
     bool done = !s || (scene_start(&c, x, x->desc.net) && (c.s = s) &&

@@ -367,7 +367,7 @@ static bool run(heed_inspection *x)
         return false;
     return inspect_numbers(x, x->desc.net) && (!x->desc.evaluate || ablations_run(x)) && patching_run(x) &&
            similarity_run(x) && roles_run(x) && record_shown(x, x->desc.net, x->desc.shown_count, &x->shown) &&
-           history_run(x) && others_run(x) && health_run(x) && aligners_find(x) && blocks_find(x);
+           history_run(x) && others_run(x) && aligners_find(x) && blocks_find(x) && health_run(x);
 }
 
 static void make_room(heed_inspection *x, const heed_sentence *s)

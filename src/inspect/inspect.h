@@ -186,7 +186,9 @@ typedef struct {
     const heed_transformer *(*at_step)(int i, void *context); /* the network then, until the next call */
     const heed_inspect_other *others; /* their heads are matched with net's, and shown with them */
     int others_count;
-    int threads; /* 0: heed_threads() */
+    int64_t page_bytes; /* of heads.html: data that do not fit are left out; above five times as many it is not written.
+                         * 0: 5 MiB */
+    int threads;        /* 0: heed_threads() */
 } heed_inspect_desc;
 
 /* One number of one head, with its 95 % interval. NaN: undefined. */
