@@ -11,7 +11,10 @@
 #ifndef PLANTED_H
 #define PLANTED_H
 
+#include "folder.h"
 #include "model.h"
+
+#include <jansson.h>
 
 enum { PLANTED_D = 64, PLANTED_K = 16, PLANTED_WORDS = 6, PLANTED_S = 7, PLANTED_FIT = 20, PLANTED_COUNT = 60 };
 enum {
@@ -454,6 +457,16 @@ static inline heed_inspection *planted_inspect(planted_set *set, const planted *
     if (!x)
         fail_msg("%s", heed_error());
     return x;
+}
+
+/* Written into the test's folder: its inspect.json. */
+static inline json_t *planted_written(const heed_inspection *x)
+{
+    if (!x || !heed_inspection_write(x, folder_name))
+        fail_msg("%s", heed_error());
+    json_t *all = json_load_file(folder_path("inspect.json"), 0, NULL);
+    assert_non_null(all);
+    return all;
 }
 
 #endif

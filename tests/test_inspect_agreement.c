@@ -1,9 +1,6 @@
 /* Agreement by distance and by attractors, on a Transformer whose heads are known: enc.0.3 looks from a verb at its
  * subject, enc.0.0 at what stands before it, which is the attractor, enc.0.2 everywhere. */
-#include "folder.h"
 #include "planted.h"
-
-#include <jansson.h>
 
 static planted_set set;
 static planted trained, untrained;
@@ -27,11 +24,8 @@ static int tear_down(void **state)
 
 static json_t *agreement_of(heed_inspection *x, json_t **all)
 {
-    if (!heed_inspection_write(x, folder_name))
-        fail_msg("%s", heed_error());
+    *all = planted_written(x);
     heed_inspection_free(x);
-    *all = json_load_file(folder_path("inspect.json"), 0, NULL);
-    assert_non_null(*all);
     return json_object_get(*all, "agreement");
 }
 

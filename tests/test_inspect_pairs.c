@@ -1,9 +1,6 @@
 /* Patching between minimal pairs: on a Transformer whose heads are known it finds the heads on the number's way, and no
  * others. */
-#include "folder.h"
 #include "planted.h"
-
-#include <jansson.h>
 
 enum { PAIRS = 20 };
 
@@ -53,15 +50,6 @@ static int tear_down(void **state)
     return 0;
 }
 
-static json_t *written(const heed_inspection *x)
-{
-    if (!heed_inspection_write(x, folder_name))
-        fail_msg("%s", heed_error());
-    json_t *all = json_load_file(folder_path("inspect.json"), 0, NULL);
-    assert_non_null(all);
-    return all;
-}
-
 /* Of this pair alone. */
 static heed_inspection *inspect_pair(const heed_minimal_pair *pair, const heed_sentence *shown, int64_t shown_count)
 {
@@ -85,7 +73,7 @@ static void the_heads_on_the_way_are_found(void **state)
     (void)state;
     set.shown = 2;
     heed_inspection *x = planted_inspect(&set, &trained, &untrained);
-    json_t *all = written(x), *code = json_object_get(json_object_get(all, "patching"), "NUMBER"), *head;
+    json_t *all = planted_written(x), *code = json_object_get(json_object_get(all, "patching"), "NUMBER"), *head;
     assert_int_equal(json_integer_value(json_object_get(code, "n")), PAIRS - 2);
     assert_int_equal(json_integer_value(json_object_get(code, "dropped")), 2);
     size_t i;
@@ -113,7 +101,7 @@ static void shown_pairs_are_written(void **state)
     one.sentences[1] = &shown[1];
     heed_inspection *x = inspect_pair(&one, shown, 2);
     assert_non_null(x);
-    json_t *all = written(x), *p = json_array_get(json_object_get(all, "pairs"), 0);
+    json_t *all = planted_written(x), *p = json_array_get(json_object_get(all, "pairs"), 0);
     assert_string_equal(json_string_value(json_array_get(json_object_get(p, "sentences"), 1)), "other");
     assert_int_equal(json_integer_value(json_object_get(p, "word")), one.word);
     assert_true(json_is_null(json_object_get(p, "also")));
@@ -129,7 +117,7 @@ static void shown_pairs_are_written(void **state)
     one.also = 3;
     x = inspect_pair(&one, shown, 2);
     assert_non_null(x);
-    all = written(x);
+    all = planted_written(x);
     assert_int_equal(json_integer_value(json_object_get(json_array_get(json_object_get(all, "pairs"), 0), "also")), 3);
     json_decref(all);
     heed_inspection_free(x);

@@ -1,10 +1,7 @@
 /* Heads over training, on snapshots whose heads are known: when a role came to stay, and how much weights changed, by
  * hand. A snapshot is the planted Transformer, or the same with enc.0.0 and dec.0.0, which look at the previous token,
  * made to look everywhere alike. */
-#include "folder.h"
 #include "planted.h"
-
-#include <jansson.h>
 
 enum { MOST = 8 };
 static const int64_t STEPS[MOST] = { 0, 10, 30, 70, 150, 310, 630, 1270 };
@@ -56,11 +53,8 @@ static json_t *snapshots_of(char *letters, json_t **all)
                                                            .steps = STEPS,
                                                            .steps_count = (int)strlen(letters),
                                                            .at_step = at_step });
-    if (!x || !heed_inspection_write(x, folder_name))
-        fail_msg("%s", heed_error());
+    *all = planted_written(x);
     heed_inspection_free(x);
-    *all = json_load_file(folder_path("inspect.json"), 0, NULL);
-    assert_non_null(*all);
     return json_object_get(*all, "snapshots");
 }
 

@@ -310,6 +310,32 @@ function inTwoBytes(made, weights) {
     return made;
 }
 
+/* The slider of the lab goes along the curve, and the translation with it. */
+async function removesHeads(env) {
+    const tab = await env.tab(),
+        all = json(env.real),
+        c = all.ablation.curve,
+        m = all.model;
+    await tab.open(env.real.page, '#z=1&v=ablate&x=' + all.sentences[0].id);
+    const slide = (n) =>
+        tab.eval(
+            `(() => { const at = document.querySelector("[aria-label^='Heads removed']"); at.value = ${n}; at.dispatchEvent(new Event('input')); const said = document.getElementById('removed').textContent; at.dispatchEvent(new Event('change')); return said; })()`,
+        );
+    for (const n of [1, c.order.length - 1, 5, 0]) {
+        const set = all.heads.filter((h) => c.order.slice(0, n).includes(h)),
+            weights = set.length * (m.d_model / m.heads) * (4 * m.d_model + 3);
+        const want =
+            (n === 1 ? '1 head' : n + ' heads') +
+            ` removed, ${fixed((100 * weights) / m.parameters, 1)} % of the weights, loss ${fixed(c.loss[n], 3)}, exact ${fixed(100 * c.exact[n], 1)} %`;
+        assert.strictEqual(await slide(n), want);
+        assert.strictEqual(await tab.eval("document.getElementById('removed').textContent"), want, 'it stays');
+        assert.strictEqual(await tab.eval('inspector.state.abl'), set.join(','));
+        const off = n ? all.ablation.cache[set.join(',')].translations[0] : null;
+        if (off) assert.ok((await text(tab, 'strip')).includes(off.split(' ').slice(-2)[0]), off);
+    }
+    quiet(tab, 'removing heads');
+}
+
 async function readsTwoBytes(env) {
     const tab = await env.tab(),
         cell = (t, l, h, q, k) => random(1 + q + 40 * k + 1600 * h + 7000 * l + 90000 * TYPES.indexOf(t))() ** 4 + 1e-5;
@@ -353,6 +379,7 @@ module.exports = {
         ['examples', listsWhereItLooksHardest],
         ['caveats', saysWhatWeightsAreNot],
         ['variants', setsAblationsSideBySide],
+        ['removal', removesHeads],
         ['u16', readsTwoBytes],
     ],
 };

@@ -39,6 +39,7 @@ function labView(host) {
             { class: 'tools' },
             button('All on', 'No head switched off', () => go({ abl: '' })),
             setSelect(),
+            removalSlider(off),
         ),
         el(
             'p',
@@ -69,6 +70,37 @@ function setSelect() {
               (abl) => go({ abl }),
           )
         : '';
+}
+
+/* How far along the curve of removing heads to go: their set is switched off once the slider rests. */
+function removalSlider(off) {
+    const c = D.ablation && D.ablation.curve;
+    if (!c || !c.order) return '';
+    const sets = c.order.map((_, i) => setKey(c.order.slice(0, i + 1))),
+        now = sets.indexOf(setKey(off)) + 1,
+        each = D.model.d_head * (4 * D.model.d_model + 3), // weights and biases of q, k, v; its columns of the output's
+        words = (n) =>
+            plural(n, 'head') +
+            ' removed' +
+            (known(D.model.parameters) ? ', ' + num((100 * n * each) / D.model.parameters, 1) + ' % of the weights' : '') +
+            (known(c.loss[n]) ? ', loss ' + num(c.loss[n], 3) : '') +
+            (known(c.exact[n]) ? ', exact ' + num(100 * c.exact[n], 1) + ' %' : ''),
+        said = el('output', { id: 'removed' }, words(now));
+    return el(
+        'span',
+        { class: 'slider' },
+        el('input', {
+            type: 'range',
+            min: 0,
+            max: sets.length,
+            value: now,
+            'aria-label': 'Heads removed, least important first',
+            'aria-valuetext': words(now),
+            oninput: (e) => show(said, words(+e.target.value)),
+            onchange: (e) => go({ abl: +e.target.value ? sets[e.target.value - 1] : '' }, true),
+        }),
+        said,
+    );
 }
 
 /* Which shown sentences change without the set. */
