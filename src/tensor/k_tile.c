@@ -24,6 +24,8 @@ enum {
     BLOCK = 1 << 17,         /* numbers in all panels held at once: half a megabyte */
     GROUP = 4,               /* strips copied at once: together their columns are whole lines of the cache */
     STRIP = DEPTH + LANES,   /* between the rows of a copied strip: not a power of two, which would share cache sets */
+    ROOM =
+        GROUP * LANES * STRIP, /* for the copies; the same for all products, so that none is the first to need more */
     PAGE = 4096 / sizeof(float),
 };
 
@@ -249,16 +251,10 @@ static int64_t block_columns(const gemm_product *p)
     return BLOCK / least(p->k.size, DEPTH) / WIDTH * WIDTH;
 }
 
-/* Numbers that place_rows copies to. */
-static int64_t room_of(const gemm_product *p)
-{
-    return least((p->m.size + ROWS - 1) / ROWS, GROUP) * LANES * STRIP;
-}
-
 static int64_t lines(const gemm_product *p)
 {
     int64_t columns = least(p->n.size, block_columns(p)), padded = (columns + LANES - 1) / LANES * LANES;
-    return (padded * least(p->k.size, DEPTH) + room_of(p) + GEMM_LINE - 1) / GEMM_LINE;
+    return (padded * least(p->k.size, DEPTH) + ROOM + GEMM_LINE - 1) / GEMM_LINE;
 }
 
 /* A tile whose rows or columns are not all in c, or whose columns in c are apart. */
@@ -345,7 +341,7 @@ static void run_group(tile t, rows_of_a a, columns_of_b b, gemm_axis m, gemm_axi
 
 static void run_item(const gemm_product *p, heed_real *scratch)
 {
-    float *room = scratch, *panels = scratch + room_of(p);
+    float *room = scratch, *panels = scratch + ROOM;
     gemm_axis m = p->m, n = p->n, k = p->k;
     int64_t columns = block_columns(p);
     for (int64_t k0 = 0; k0 < p->k.size; k0 += DEPTH) {
