@@ -160,7 +160,12 @@ asan: asan_tests asan64_tests $(PROGRAMS:%=$(BUILD)/asan/bin/%) $(PROGRAMS64:%=$
 	@mkdir -p $(BUILD)/asan/programs
 	@for program in $(PROGRAMS:%=asan/bin/%) $(PROGRAMS64:%=asan64/bin/%); do \
 	    ln -f $(BUILD)/$$program $(BUILD)/asan/programs; done
-	@BIN=$(BUILD)/asan/programs tests/run.sh $(TESTS:%.c=$(BUILD)/asan/%) $(TESTS:%.c=$(BUILD)/asan64/%) $(SCRIPTS)
+	@BIN=$(BUILD)/asan/programs tests/run.sh $(TESTS:%.c=$(BUILD)/asan/%) \
+	    $(patsubst %.c,$(BUILD)/asan64/%,$(filter-out $(INSPECTING),$(TESTS))) $(SCRIPTS)
+asan64_inspect: asan64_tests
+	@tests/run.sh $(INSPECTING:%.c=$(BUILD)/asan64/%)
+# Four minutes in double that say what they say in float: for check-long.
+INSPECTING = $(filter tests/test_inspect_%,$(TESTS))
 
 check:
 	@tools/check.sh
@@ -197,5 +202,5 @@ help:
 FORCE:
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all libs programs golden test gradcheck asan check check-long lint fmt fmt-check demo bench install uninstall \
-        clean help FORCE
+.PHONY: all libs programs golden test gradcheck asan asan64_inspect check check-long lint fmt fmt-check demo bench install \
+        uninstall clean help FORCE
