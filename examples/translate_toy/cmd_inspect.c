@@ -104,6 +104,8 @@ static int cut(char *line, const char **words, int room)
     return n;
 }
 
+_Static_assert(3 + 2 * HEED_BLEU_ORDERS <= HEED_SCORE_PARTS, "BLEU has more parts than an outcome keeps");
+
 /* What BLEU is made of: three counts, and those of each order. */
 static void keep_parts(double *parts, const char *translation, const char *reference)
 {

@@ -136,10 +136,10 @@ static const gemm_way *choose_way(gemm_product *p)
     return &k_blas;
 }
 
-/* Which axis to cut, and where. The axis is a rule on the shape alone. Small items of a batch stay whole. Of rows and columns the
+/* Which axis to cut, a rule on the shape alone, and where. Small items of a batch stay whole. Of rows and columns the
  * longer is cut, since each part packs all of the other operand for itself. An axis along which c repeats is never cut,
- * and a product whose bits depend on the cut only if it is large, into parts by the shape alone, for the same bits with any
- * number of threads. Where no cut can change bits, there are no more parts than two for each thread. */
+ * and a product whose bits depend on the cut only if it is large, into parts by the shape alone, for the same bits with
+ * any number of threads. Where no cut can change bits, there are no more parts than two for each thread. */
 static void cut(job *j, int threads)
 {
     enum { ROWS = 96, COLUMNS = 64 };
