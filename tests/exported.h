@@ -90,4 +90,13 @@ static inline const char *inspect_into(const char *name, planted_set *of)
     return folder;
 }
 
+/* The folder of the whole set as it is: written once, for every test that only reads it. */
+static inline const char *inspect_once(void)
+{
+    static char folder[256];
+    if (!*folder)
+        snprintf(folder, sizeof folder, "%s", inspect_into("whole", &set));
+    return folder;
+}
+
 #endif

@@ -25,7 +25,7 @@ made() { # made COMMAND...: says what failed
 
 # A planted model, and beside itself with its heads dealt out anew; a small one trained a little, with snapshots, beside one of them; typed sentences; words that would break out of a page.
 env HEED_KEEP="$room/kept" "$BIN/float/tests/test_inspect_export" >"$room/log" 2>&1
-made mv "$room/kept/arrays" "$room/planted"
+made mv "$room/kept/whole" "$room/planted"
 env HEED_KEEP="$room/kept" "$BIN/float/tests/test_inspect_others" >"$room/log" 2>&1
 made mv "$room/kept/beside" "$room/kept/beside-own" "$room/kept/same" "$room"
 small='--layers 2 --heads 4 --d-model 32 --ffn 64 --threads 1'

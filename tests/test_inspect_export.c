@@ -22,7 +22,7 @@ static const heed_real *read_npy(const char *folder, const char *name, int rows,
 static void arrays_have_every_head_in_its_place(void **state)
 {
     (void)state;
-    const char *folder = inspect_into("arrays", &set);
+    const char *folder = inspect_once();
     int (*const looks[3][4])(int) = { { planted_before, planted_after, NULL, NULL },
                                       { planted_before, planted_self, planted_first, NULL },
                                       { planted_out, NULL, planted_end, planted_in } };
@@ -71,7 +71,7 @@ static void alignments_are_pharaoh_lines(void **state)
     (void)state;
     size_t bytes;
     const char *line = "5-0 4-1 3-2 2-3 1-4 0-5\n";
-    char *text = slurp(inspect_into("align", &set), "align.txt", &bytes);
+    char *text = slurp(inspect_once(), "align.txt", &bytes);
     assert_int_equal(bytes, 3 * strlen(line));
     for (int i = 0; i < 3; i++)
         assert_memory_equal(text + (size_t)i * strlen(line), line, strlen(line));
@@ -83,7 +83,7 @@ static void lists_have_the_cells_of_the_arrays(void **state)
     (void)state;
     static const char *const keys[] = { "encoder_attention", "decoder_attention", "cross_attention" };
     static const char *const types[] = { "enc", "dec", "cross" };
-    const char *folder = inspect_into("lists", &set);
+    const char *folder = inspect_once();
     char path[512], name[64];
     snprintf(path, sizeof path, "%s/bertviz/planted-1.json", folder);
     json_t *all = json_load_file(path, 0, NULL);
@@ -118,7 +118,7 @@ static void lists_have_the_cells_of_the_arrays(void **state)
 static void the_json_has_what_its_page_says(void **state)
 {
     (void)state;
-    json_t *all = load(inspect_into("json", &set));
+    json_t *all = load(inspect_once());
     static const char *const keys[] = { "schema",     "version",      "run",       "model",    "summary",
                                         "heads",      "sentences",    "blocks",    "measures", "about",
                                         "thresholds", "roles",        "alignment", "ablation", "similarity",
@@ -268,9 +268,7 @@ static void the_same_run_writes_the_same_bytes(void **state)
 {
     (void)state;
     static const char *const names[] = { "inspect.json", "align.txt", "attn.safetensors", "planted-0.dec.svg" };
-    char first[256];
-    snprintf(first, sizeof first, "%s", inspect_into("once", &set));
-    const char *second = inspect_into("twice", &set);
+    const char *first = inspect_once(), *second = inspect_into("again", &set);
     for (int i = 0; i < 4; i++) {
         size_t a, b;
         char *x = slurp(first, names[i], &a), *y = slurp(second, names[i], &b);
@@ -330,7 +328,7 @@ static size_t decode(const char *text, uint8_t *out)
 static void the_page_holds_every_block(void **state)
 {
     (void)state;
-    const char *folder = inspect_into("page", &set);
+    const char *folder = inspect_once();
     json_t *all = load(folder);
     size_t bytes;
     if (!slurp(folder, "heads.html", &bytes)) {
@@ -412,7 +410,7 @@ static void pictures_hatch_what_is_masked(void **state)
 {
     (void)state;
     size_t bytes;
-    char *svg = slurp(inspect_into("picture", &set), "planted-0.dec.svg", &bytes);
+    char *svg = slurp(inspect_once(), "planted-0.dec.svg", &bytes);
     int hatched = 0, titles = 0;
     for (const char *p = svg; (p = strstr(p, "url(#no)")); p++)
         hatched++;

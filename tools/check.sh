@@ -28,7 +28,7 @@ check_long() {
     export BUILD=build/check/gcc HEED_LONG=1 TEST_SECONDS=7200
     local script
     run_counted 'long tests, float and double' "${build[@]}" CC=gcc libs test
-    run_counted 'inspection in double: ASan and UBSan' env -u HEED_LONG "${build[@]}" CC=gcc asan64_inspect
+    run_counted 'inspection and the corpus in double: ASan and UBSan' env -u HEED_LONG "${build[@]}" CC=gcc asan64_slow
     for script in tests/long_*.sh; do
         [ -f "$script" ] && run_counted "$script" env BIN=$BUILD bash "$script"
     done
