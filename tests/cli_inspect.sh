@@ -34,6 +34,16 @@ check 'the same bytes for any number of threads' diff -r seen again
 expect 0 'heads:' "$toy" inspect --model one --toy --n 12 --shown 3 --out seen
 check 'and over what is there' diff -r seen again
 
+# rollout by what attention adds
+blocks() { grep -o '<script type="text/plain" id="[^"]*">[^<]*' "$1/heads.html"; }
+expect 0 'heads:' "$toy" inspect --model one --toy --n 12 --shown 3 --measured-rollout --out measured
+check 'how rollout is done is said' grep -q '"rollout":"measured"' measured/inspect.json
+check 'and half and half otherwise' grep -q '"rollout":"half"' seen/inspect.json
+diff <(blocks seen) <(blocks measured) | sed -n 's/^> .*id="\([a-z]-[^-]*\).*/\1/p' | sort -u >changed
+check 'rollout of what is shown is another' grep -qxE 'r-probe' changed
+check 'no other block is' bash -c "! grep -qvE '^[rv]-' changed"
+check 'nor is any number' diff <(sed 's/"rollout":"[a-z]*"//' seen/inspect.json) <(sed 's/"rollout":"[a-z]*"//' measured/inspect.json)
+
 # the size of the page
 expect 0 'MiB, and a browser may be slow' "$toy" inspect --model one --toy --n 12 --shown 3 --page 0.12 --out small
 expect 1 ' MiB, more than 0.05; show fewer sentences' "$toy" inspect --model one --toy --n 12 --shown 3 --page 0.01 --out refused

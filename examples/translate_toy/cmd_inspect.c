@@ -280,6 +280,7 @@ static heed_inspection *look(const model *m, const other_models *others, const i
                                                            .others = others ? others->list : NULL,
                                                            .others_count = others ? others->count : 0,
                                                            .page_bytes = d->page_bytes,
+                                                           .measured_rollout = d->measured_rollout,
                                                            .threads = e->threads });
     model_free(untrained);
     if (!x)
@@ -339,7 +340,7 @@ int cmd_inspect(int argc, char **argv)
 {
     const char *path = "heed-run", *with = NULL, *file = NULL, *out = "heed-inspect", *split_name = "dev";
     toy_split split = TOY_DEV;
-    bool toy = false;
+    bool toy = false, measured = false;
     int64_t threads = 0, n = 300, shown = 24;
     double page = 5;
     option rows[] = {
@@ -352,6 +353,8 @@ int cmd_inspect(int argc, char **argv)
         { "out", OPTION_TEXT, &out, "DIR", "folder of the files written", 0, 0, 0 },
         { "n", OPTION_INTEGER, &n, "N", "sentences measured, and as many more fitted on", 1, 100000, 0 },
         { "shown", OPTION_INTEGER, &shown, "N", "sentences shown, but for TEXT", 0, 1000, 0 },
+        { "measured-rollout", OPTION_FLAG, &measured, NULL,
+          "rollout by how much attention adds at each position, not half of every layer", 0, 0, 0 },
         { "page", OPTION_NUMBER, &page, "R",
           "MiB of heads.html: pictures that do not fit are left out; more than twice as many are warned of, five times "
           "refused",
@@ -380,7 +383,7 @@ int cmd_inspect(int argc, char **argv)
     model *m = model_load(path, false);
     other_models others = others_load(with, m, path);
     heed_corpus *corpus = file ? data_read(file, false) : NULL;
-    inspect_data d = { .showing = true, .page_bytes = (int64_t)(page * (1 << 20)) };
+    inspect_data d = { .showing = true, .page_bytes = (int64_t)(page * (1 << 20)), .measured_rollout = measured };
     if (toy) {
         inspect_add_toy(&d, m, TOY_PROBE, 0, shown, false);
         inspect_add_pairs(&d, m, shown);

@@ -23,6 +23,7 @@ typedef struct {
     int16_t (*claims)[2];
     int claims_count;
     int64_t page_bytes; /* of heads.html, as heed_inspect_desc; also: twice as many are warned of */
+    bool measured_rollout;
 } inspect_data;
 
 /* Word classes of the toy language; NULL: of no class. */

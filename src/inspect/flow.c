@@ -43,21 +43,28 @@ double *scene_norms(scene *c, int type)
 
 /* ---- rollout ----------------------------------------------------------------------------------------------------- */
 
-/* to[i, :] = 1/2 sum_j mean_h A[i, j] from[j, :] + 1/2 rest[i, :]; rest NULL: nothing. A is [rows, keys]. */
+/* How much of what a layer gives at a position came through its attention. */
+static double share_of(const heed_record *r, int type, int64_t layer, int64_t i)
+{
+    return r->share[type] ? r->share[type][layer * record_queries(r, type) + i] : 0.5;
+}
+
+/* to[i, :] = a_i sum_j mean_h A[i, j] from[j, :] + (1 - a_i) rest[i, :]. A is [rows, keys]. */
 static void mix(const heed_record *r, int type, int64_t layer, bool uniform, const double *from, int64_t width,
                 const double *rest, double *to)
 {
     int64_t rows = record_queries(r, type), keys = record_keys(r, type);
     for (int64_t i = 0; i < rows; i++) {
+        double through = share_of(r, type, layer, i);
         for (int64_t k = 0; k < width; k++)
-            to[i * width + k] = rest ? rest[i * width + k] / 2 : 0;
+            to[i * width + k] = (1 - through) * rest[i * width + k];
         int64_t n = type == HEED_DEC ? i + 1 : keys;
         for (int64_t j = 0; j < n; j++) {
             double a = 0;
             for (int64_t h = 0; h < r->heads; h++)
                 a += uniform ? 1 / (double)n : (double)record_row(r, type, layer * r->heads + h, i)[j];
             for (int64_t k = 0; k < width; k++)
-                to[i * width + k] += a / (double)r->heads / 2 * from[j * width + k];
+                to[i * width + k] += a / (double)r->heads * through * from[j * width + k];
         }
     }
 }
@@ -89,7 +96,7 @@ bool rollout(heed_arena *arena, const heed_record *r, bool uniform, double *out[
         memcpy(other, source, (size_t)(T * S) * sizeof *other);
         mix(r, HEED_CROSS, l, uniform, enc, S, other, source);
         for (int64_t i = 0; i < T * T; i++)
-            own[i] /= 2;
+            own[i] *= 1 - share_of(r, HEED_CROSS, l, i / T);
     }
     return true;
 }

@@ -117,7 +117,7 @@ bool scene_start(scene *c, const heed_inspection *x, const heed_transformer *net
     *c = (scene){ .x = x, .net = net };
     c->tape = heed_tape_new((heed_tape_desc){ .eval = true, .no_grad = true, .threads = 1 });
     c->arena = heed_arena_new();
-    c->recorder = heed_recorder_new(net, (heed_recorder_desc){ .parts = true });
+    c->recorder = heed_recorder_new(net, (heed_recorder_desc){ .parts = true, .shares = x->desc.measured_rollout });
     c->grads = heed_grads_new(net->params);
     c->room = memory_get(8 * n * (int64_t)sizeof *c->room);
     c->uniform = memory_get(n * n * (int64_t)sizeof *c->uniform);

@@ -56,12 +56,14 @@ typedef struct {
     int64_t layers[3], heads, d, S, T; /* layers of each type; d: width of a head */
     heed_real *weights[3];             /* [layers, heads, queries, keys]: S x S, T x T, T x S */
     heed_real *q[3], *k[3], *v[3];     /* [layers, heads, tokens, d]; NULL: not asked for */
+    double *share[3];                  /* [layers, queries] |attention| / (|attention| + |residual|); NULL likewise */
 } heed_record;
 HEED_API heed_tensor heed_record_head(const heed_record *record, heed_head head); /* [queries, keys] */
 
 typedef struct heed_recorder heed_recorder;
 typedef struct {
-    bool parts; /* q, k and v too */
+    bool parts;  /* q, k and v too */
+    bool shares; /* how much attention adds to the residual */
 } heed_recorder_desc;
 HEED_CHECKED heed_recorder *heed_recorder_new(const heed_transformer *m, heed_recorder_desc desc);
 HEED_API void heed_recorder_free(heed_recorder *recorder); /* NULL is allowed */
@@ -184,6 +186,7 @@ typedef struct {
     const int64_t *steps; /* snapshots of training, rising */
     int steps_count;
     const heed_transformer *(*at_step)(int i, void *context); /* the network then, until the next call */
+    bool measured_rollout; /* by `share` at each position; false: half of every layer comes through attention */
     const heed_inspect_other *others; /* their heads are matched with net's, and shown with them */
     int others_count;
     int64_t page_bytes; /* of heads.html: data that do not fit are left out; above five times as many it is not written.

@@ -141,7 +141,8 @@ double *scene_norms(scene *c, int type);
 
 const heed_attention *attention_of(const heed_transformer *m, int type, int64_t layer);
 /* What of the source (enc: [S, S], cross: [T, S]) and of the decoder's inputs (dec: [T, T]) reaches the top when weights
- * are multiplied along; uniform: of uniform attention. */
+ * are multiplied along, half of each layer's output or, if it was recorded, its share coming through attention;
+ * uniform: of uniform attention. */
 bool rollout(heed_arena *arena, const heed_record *r, bool uniform, double *out[3]);
 
 void rows_measure(scene *c, table *t);

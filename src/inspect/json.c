@@ -83,10 +83,11 @@ static json_t *run_json(const heed_inspection *x)
     bool gold = false;
     for (int64_t i = 0; i < x->measured_count; i++)
         gold = gold || x->measured[i]->gold;
-    return json_pack("{s:o, s:I, s:I, s:o, s:b, s:I, s:I}", "name", json_text_of(x->desc.name), "step",
+    return json_pack("{s:o, s:I, s:I, s:o, s:b, s:I, s:I, s:s}", "name", json_text_of(x->desc.name), "step",
                      (json_int_t)x->desc.step, "seed", (json_int_t)x->desc.seed, "loss",
                      json_of(x->ablations ? x->ablations->tally.loss : (double)NAN), "gold", gold, "measured",
-                     (json_int_t)x->measured_count, "fit", (json_int_t)x->fit_count);
+                     (json_int_t)x->measured_count, "fit", (json_int_t)x->fit_count, "rollout",
+                     x->desc.measured_rollout ? "measured" : "half");
 }
 
 static json_t *model_json(const heed_inspection *x)

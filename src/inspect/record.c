@@ -1,12 +1,13 @@
 /* Recording what every head looks at: a trace whose pointers are ours, and copies of what a pass left there. */
 #include "internal.h"
 
+#include <math.h>
 #include <string.h>
 
 struct heed_recorder {
     const heed_transformer *m;
     heed_trace trace;
-    heed_var *vars[]; /* weights of all layers of all types, then their q, k, v */
+    heed_var *vars[]; /* weights of all layers of all types, then their q, k, v, then residuals and what joins them */
 };
 
 static int64_t layers_of(const heed_transformer *m, int type)
@@ -21,16 +22,18 @@ heed_recorder *heed_recorder_new(const heed_transformer *m, heed_recorder_desc d
         heed_fail(HEED_BAD_ARGUMENT, "recorder: m is %s", m ? "a Transformer that was not made" : "NULL");
         return NULL;
     }
-    heed_recorder *r = memory_get_zeroed((int64_t)sizeof *r + 4 * layers * (int64_t)sizeof(heed_var *));
+    heed_recorder *r = memory_get_zeroed((int64_t)sizeof *r + 6 * layers * (int64_t)sizeof(heed_var *));
     if (!r)
         return NULL;
     r->m = m;
-    heed_var **weights = r->vars, **parts = r->vars + layers;
+    heed_var **weights = r->vars, **parts = r->vars + layers, **streams = parts + 3 * layers;
     for (int type = 0; type < 3; type++) {
         r->trace.weights[type] = weights;
         r->trace.parts[type] = desc.parts ? parts : NULL;
+        r->trace.streams[type] = desc.shares ? streams : NULL;
         weights += layers_of(m, type);
         parts += 3 * layers_of(m, type);
+        streams += 2 * layers_of(m, type);
     }
     return r;
 }
@@ -108,6 +111,34 @@ static heed_real *copy_layers(heed_arena *arena, heed_var *const *vars, int stri
     return out;
 }
 
+/* Of x [B, T, D], the length of token t of row b. */
+static double length_of(heed_tensor x, int64_t b, int64_t t)
+{
+    double squares = 0;
+    for (int64_t i = 0; i < x.shape.dims[2]; i++) {
+        double value = (double)x.data[b * x.strides[0] + t * x.strides[1] + i * x.strides[2]];
+        squares += value * value;
+    }
+    return sqrt(squares);
+}
+
+/* Of each layer's residual and what attention adds to it, the first n tokens of row b: the share of the latter's length.
+ * One half where both are 0. [layers, n] */
+static double *shares_of(heed_arena *arena, heed_var *const *streams, int64_t layers, int64_t row, int64_t n)
+{
+    double *out = heed_arena_alloc(arena, layers * n * (int64_t)sizeof *out);
+    for (int64_t i = 0; out && i < layers; i++) {
+        heed_tensor x = heed_value(streams[2 * i]), added = heed_value(streams[2 * i + 1]);
+        if (!heed_tensor_ok(x) || !heed_tensor_ok(added))
+            return NULL;
+        for (int64_t t = 0; t < n; t++) {
+            double kept = length_of(x, row, t), joins = length_of(added, row, t);
+            out[i * n + t] = kept + joins > 0 ? joins / (kept + joins) : 0.5;
+        }
+    }
+    return out;
+}
+
 bool heed_recorder_take(const heed_recorder *recorder, heed_arena *arena, int64_t row, int64_t S, int64_t T,
                         heed_record *out)
 {
@@ -121,7 +152,8 @@ bool heed_recorder_take(const heed_recorder *recorder, heed_arena *arena, int64_
         for (int i = 0; r.weights[type] && parts && i < 3; i++)
             if (!(*to[i] = copy_layers(arena, parts + i, 3, n, row, heads_first, i ? keys : queries, r.d)))
                 return false;
-        if (!r.weights[type])
+        heed_var *const *streams = recorder->trace.streams[type];
+        if (!r.weights[type] || (streams && !(r.share[type] = shares_of(arena, streams, n, row, queries))))
             return false;
     }
     *out = r;

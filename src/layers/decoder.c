@@ -29,9 +29,9 @@ heed_decoder_layer heed_decoder_layer_make(heed_params *params, const char *name
 heed_var *heed_decoder_layer_forward(const heed_decoder_layer *m, heed_var *x, heed_var *memory,
                                      heed_attention_call self, heed_attention_call cross)
 {
-    residual own = { &m->norm1, m->pre_norm, m->dropout, m->site1 };
-    residual source = { &m->norm2, m->pre_norm, m->dropout, m->site2 };
-    residual ffn = { &m->norm3, m->pre_norm, m->dropout, m->site3 };
+    residual own = { &m->norm1, m->pre_norm, m->dropout, m->site1, self.stream };
+    residual source = { &m->norm2, m->pre_norm, m->dropout, m->site2, cross.stream };
+    residual ffn = { &m->norm3, m->pre_norm, m->dropout, m->site3, NULL };
     heed_var *h = residual_enter(own, x);
     x = residual_leave(own, x, heed_attention_forward(&m->self_attn, h, h, h, self));
     h = residual_enter(source, x);

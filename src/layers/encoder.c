@@ -21,8 +21,8 @@ heed_encoder_layer heed_encoder_layer_make(heed_params *params, const char *name
 
 heed_var *heed_encoder_layer_forward(const heed_encoder_layer *m, heed_var *x, heed_attention_call self)
 {
-    residual own = { &m->norm1, m->pre_norm, m->dropout, m->site1 };
-    residual ffn = { &m->norm2, m->pre_norm, m->dropout, m->site2 };
+    residual own = { &m->norm1, m->pre_norm, m->dropout, m->site1, self.stream };
+    residual ffn = { &m->norm2, m->pre_norm, m->dropout, m->site2, NULL };
     heed_var *h = residual_enter(own, x);
     x = residual_leave(own, x, heed_attention_forward(&m->self_attn, h, h, h, self));
     h = residual_enter(ffn, x);

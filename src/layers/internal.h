@@ -49,6 +49,7 @@ typedef struct {
     bool pre_norm;
     double dropout;
     const char *site;
+    heed_var **stream; /* receives x and f(...); NULL: not wanted */
 } residual;
 heed_var *residual_enter(residual r, heed_var *x);              /* what f is given */
 heed_var *residual_leave(residual r, heed_var *x, heed_var *h); /* h: what f made of it */

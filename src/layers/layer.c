@@ -102,6 +102,8 @@ bool trace_into(heed_attention_call *call, const heed_trace *trace, heed_attenti
         call->weights = &trace->weights[type][i];
     if (trace && trace->parts[type])
         call->parts = &trace->parts[type][3 * i];
+    if (trace && trace->streams[type])
+        call->stream = &trace->streams[type][2 * i];
     if (trace && trace->added[type]) {
         heed_shape s = trace->added[type]->value.shape; /* a wrong one is refused where it is added */
         call->added =
@@ -131,6 +133,10 @@ heed_var *residual_enter(residual r, heed_var *x)
 
 heed_var *residual_leave(residual r, heed_var *x, heed_var *h)
 {
+    if (r.stream) {
+        r.stream[0] = x;
+        r.stream[1] = h;
+    }
     x = heed_add(x, heed_dropout(h, r.dropout, r.site));
     return r.pre_norm ? x : heed_norm_forward(r.norm, x);
 }

@@ -215,6 +215,7 @@ typedef struct {
     heed_var *gates;    /* [H] or [B, H]; NULL: all open */
     heed_var **weights; /* receives [B, H, Tq, Tk]; NULL: not kept */
     heed_var **parts;   /* receives q, k and v of all heads, [B, T, H, d_k] each; NULL: not wanted */
+    heed_var **stream;  /* receives, of the layer around, x and what attention adds to it, [B, Tq, d_model]; NULL */
     heed_var *added;    /* [B, Tq, d_model], joins what the heads say, before the output projection; NULL: none */
     heed_cache *cache; /* decoding, in a no-grad region: k and v are appended here and attended with all before; NULL */
     bool cached_only;  /* cross-attention: the cache is complete; k and v are not read (pass NULL) */
@@ -230,6 +231,7 @@ typedef enum { HEED_ENC, HEED_DEC, HEED_CROSS } heed_attention_type; /* the thre
 typedef struct {
     heed_var **weights[3]; /* [type][layer] receives [B, H, Tq, Tk]; NULL: not wanted */
     heed_var **parts[3];   /* [type][3 layer ...] receives q, k, v, [B, T, H, d_k]; NULL: not wanted */
+    heed_var **streams[3]; /* [type][2 layer ...] receives the residual and what joins it, [B, T, d_model]; NULL */
     heed_var *gates[3];    /* [layers, H] or [layers, B, H]; NULL: all open */
     heed_var *added[3];    /* [layers, B, T, d_model], joins what the heads say; NULL: none */
     int64_t first;         /* added to every position */

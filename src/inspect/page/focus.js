@@ -309,7 +309,10 @@ function focusView(host) {
             ? el(
                   'p',
                   { class: 'muted' },
-                  'Rollout joins all layers and heads of a type: it is the same for every head.',
+                  'Rollout joins all layers and heads of a type: it is the same for every head. ' +
+                      (D.run.rollout === 'measured'
+                          ? 'At each position attention counts by its length beside the residual.'
+                          : 'Half of each layer comes through attention.'),
               )
             : '',
         state.m === 'norm'
