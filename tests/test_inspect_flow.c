@@ -1,6 +1,6 @@
 /* What moves through attention: the residual stream a recorder sees, and rollout against a second implementation, written
  * from its definition as a walk from the top down, on random Transformers. */
-#include "transformers.h"
+#include "inspected.h"
 
 #include "../src/inspect/internal.h"
 
@@ -49,24 +49,24 @@ static void seen_free(seen *s)
 static void times(const heed_param *weight, const heed_param *bias, int64_t first, const double *x, double *y,
                   int64_t n)
 {
-    const heed_real *w = heed_param_value(weight).data, *b = heed_param_value(bias).data;
+    const heed_real *rows = heed_param_value(weight).data, *b = heed_param_value(bias).data;
     for (int64_t i = first; i < first + n; i++) {
         y[i - first] = (double)b[i];
         for (int64_t k = 0; k < n; k++)
-            y[i - first] += (double)w[i * n + k] * x[k];
+            y[i - first] += (double)rows[i * n + k] * x[k];
     }
 }
 
 static void normed(const heed_norm *m, double *x, int64_t n)
 {
-    const heed_real *w = heed_param_value(m->weight).data, *b = heed_param_value(m->bias).data;
+    const heed_real *scale = heed_param_value(m->weight).data, *b = heed_param_value(m->bias).data;
     double mean = 0, var = 0;
     for (int64_t i = 0; i < n; i++)
         mean += x[i] / (double)n;
     for (int64_t i = 0; i < n; i++)
         var += (x[i] - mean) * (x[i] - mean) / (double)n;
     for (int64_t i = 0; i < n; i++)
-        x[i] = (double)w[i] * (x[i] - mean) / sqrt(var + 1e-5) + (double)b[i];
+        x[i] = (double)scale[i] * (x[i] - mean) / sqrt(var + 1e-5) + (double)b[i];
 }
 
 /* The queries of attention are made of the residual, and what the heads say makes what joins it. */
@@ -120,65 +120,65 @@ typedef struct {
     bool uniform;
 } walk;
 
-static double weight(walk w, int type, int64_t l, int64_t i, int64_t j)
+static double mean_weight(walk down, int type, int64_t l, int64_t i, int64_t j)
 {
     double sum = 0;
-    for (int64_t h = 0; h < w.r->heads; h++)
-        sum += (double)record_row(w.r, type, l * w.r->heads + h, i)[j] / (double)w.r->heads;
-    if (w.uniform && type == HEED_DEC)
+    for (int64_t h = 0; h < down.r->heads; h++)
+        sum += (double)record_row(down.r, type, l * down.r->heads + h, i)[j] / (double)down.r->heads;
+    if (down.uniform && type == HEED_DEC)
         return j <= i ? 1 / (double)(i + 1) : 0;
-    return w.uniform ? 1 / (double)record_keys(w.r, type) : sum;
+    return down.uniform ? 1 / (double)record_keys(down.r, type) : sum;
 }
 
-static double through(walk w, int type, int64_t l, int64_t i)
+static double through(walk down, int type, int64_t l, int64_t i)
 {
-    return w.r->share[type] ? w.r->share[type][l * record_queries(w.r, type) + i] : 0.5;
+    return down.r->share[type] ? down.r->share[type][l * record_queries(down.r, type) + i] : 0.5;
 }
 
 /* What of source token j is in token i above l layers of the encoder. */
-static double in_encoder(walk w, int64_t l, int64_t i, int64_t j)
+static double in_encoder(walk down, int64_t l, int64_t i, int64_t j)
 {
     if (l == 0)
         return i == j;
-    double a = through(w, HEED_ENC, l - 1, i), sum = (1 - a) * in_encoder(w, l - 1, i, j);
-    for (int64_t k = 0; k < w.r->S; k++)
-        sum += a * weight(w, HEED_ENC, l - 1, i, k) * in_encoder(w, l - 1, k, j);
+    double a = through(down, HEED_ENC, l - 1, i), sum = (1 - a) * in_encoder(down, l - 1, i, j);
+    for (int64_t k = 0; k < down.r->S; k++)
+        sum += a * mean_weight(down, HEED_ENC, l - 1, i, k) * in_encoder(down, l - 1, k, j);
     return sum;
 }
 
 /* What of source token j, or of decoder input j, is in input i above l layers of the decoder. */
-static double in_decoder(walk w, int64_t l, int64_t i, int64_t j, bool source)
+static double in_decoder(walk down, int64_t l, int64_t i, int64_t j, bool source)
 {
     if (l == 0)
         return !source && i == j;
-    double own = through(w, HEED_DEC, l - 1, i), other = through(w, HEED_CROSS, l - 1, i);
-    double sum = (1 - other) * (1 - own) * in_decoder(w, l - 1, i, j, source);
+    double own = through(down, HEED_DEC, l - 1, i), other = through(down, HEED_CROSS, l - 1, i);
+    double sum = (1 - other) * (1 - own) * in_decoder(down, l - 1, i, j, source);
     for (int64_t k = 0; k <= i; k++)
-        sum += (1 - other) * own * weight(w, HEED_DEC, l - 1, i, k) * in_decoder(w, l - 1, k, j, source);
-    for (int64_t k = 0; source && k < w.r->S; k++)
-        sum += other * weight(w, HEED_CROSS, l - 1, i, k) * in_encoder(w, w.r->layers[HEED_ENC], k, j);
+        sum += (1 - other) * own * mean_weight(down, HEED_DEC, l - 1, i, k) * in_decoder(down, l - 1, k, j, source);
+    for (int64_t k = 0; source && k < down.r->S; k++)
+        sum += other * mean_weight(down, HEED_CROSS, l - 1, i, k) * in_encoder(down, down.r->layers[HEED_ENC], k, j);
     return sum;
 }
 
 static void check_rollout(const seen *s, bool uniform)
 {
-    walk w = { &s->r, uniform };
+    walk down = { &s->r, uniform };
     double *out[3];
     assert_true(rollout(s->arena, &s->r, uniform, out));
     for (int64_t i = 0; i < s->S; i++)
         for (int64_t j = 0; j < s->S; j++)
-            assert_true(fabs(out[HEED_ENC][i * s->S + j] - in_encoder(w, s->r.layers[HEED_ENC], i, j)) < 1e-9);
+            assert_true(fabs(out[HEED_ENC][i * s->S + j] - in_encoder(down, s->r.layers[HEED_ENC], i, j)) < 1e-9);
     for (int64_t i = 0; i < s->T; i++) {
         double own = 0, source = 0;
         for (int64_t j = 0; j < s->T; j++) {
             double is = out[HEED_DEC][i * s->T + j];
-            assert_true(fabs(is - in_decoder(w, s->r.layers[HEED_DEC], i, j, false)) < 1e-9);
+            assert_true(fabs(is - in_decoder(down, s->r.layers[HEED_DEC], i, j, false)) < 1e-9);
             assert_true(j <= i || is == 0);
             own += is;
         }
         for (int64_t j = 0; j < s->S; j++) {
             double is = out[HEED_CROSS][i * s->S + j];
-            assert_true(fabs(is - in_decoder(w, s->r.layers[HEED_DEC], i, j, true)) < 1e-9);
+            assert_true(fabs(is - in_decoder(down, s->r.layers[HEED_DEC], i, j, true)) < 1e-9);
             source += is;
         }
         assert_true(fabs(own + source - 1) < 1e-6); /* as rows of float weights do */
@@ -198,6 +198,51 @@ static void rollout_is_a_walk_from_the_top(void **state)
             check_rollout(&s, what % 2);
             seen_free(&s);
         }
+}
+
+/* What is shown of it: shares of each row, and how the decoder's own part differs from uniform attention. */
+static void check_shown(const heed_inspection *x, const seen *s, int at)
+{
+    double *flow[3], *even[3];
+    int found = 0;
+    assert_true(rollout(s->arena, &s->r, false, flow) && rollout(s->arena, &s->r, true, even));
+    for (int k = 0; k < x->blocks_count; k++) {
+        const block *b = &x->blocks[k];
+        bool relative = strcmp(b->kind, "relative") == 0;
+        if (strcmp(b->sentence, w.sentences[at].id) != 0 || (!relative && strcmp(b->kind, "rollout") != 0))
+            continue;
+        int64_t keys = record_keys(&s->r, b->type), n = record_queries(&s->r, b->type) * keys;
+        for (int64_t i = 0; i < n; i++) {
+            double all = 0, is = flow[b->type][i];
+            for (int64_t j = 0; j < keys; j++)
+                all += flow[b->type][i / keys * keys + j];
+            if (relative && i % keys > i / keys)
+                assert_true(isnan(b->data[i]));
+            else
+                check_close(b->data[i], relative ? log2(is / even[b->type][i]) : is / all, 10 * CHECK_EPS);
+        }
+        found++;
+    }
+    assert_int_equal(found, 4);
+}
+
+static void what_is_shown_is_rollout(void **state)
+{
+    (void)state;
+    for (int measured_rollout = 0; measured_rollout < 2; measured_rollout++) {
+        heed_inspect_desc desc = inspect_desc(&w.a, w.sentences, 4);
+        desc.shown = w.sentences;
+        desc.shown_count = 3;
+        desc.measured_rollout = measured_rollout;
+        heed_inspection *x = heed_inspect(desc);
+        assert_non_null(x);
+        for (int i = 0; i < 3; i++) {
+            seen s = { .arena = w.arena, .r = x->shown[i] };
+            assert_true(!s.r.share[HEED_ENC] == !measured_rollout);
+            check_shown(x, &s, i);
+        }
+        heed_inspection_free(x);
+    }
 }
 
 /* Where neither has a length nobody can say; the share is one half, not NaN. */
@@ -225,6 +270,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(streams_are_what_goes_in_and_comes_out),
         cmocka_unit_test(rollout_is_a_walk_from_the_top),
+        cmocka_unit_test_setup_teardown(what_is_shown_is_rollout, set_up, tear_down),
         cmocka_unit_test(nothing_added_to_nothing_counts_half),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

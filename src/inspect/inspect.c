@@ -228,7 +228,8 @@ static bool faithful_scene(scene *c, void *to)
     return faithfulness_measure(c, to);
 }
 
-/* With the mean of all words in the place of <pad>, whose row nothing else reads. */
+/* With the mean of all words in the place of <pad>. Where the output reads that row too, a table being shared, it is so in
+ * what is compared with as well. */
 static bool measure_faithfulness(const heed_inspection *x, scene_pass pass, table *t)
 {
     if (!pass.net->desc.has_padding || x->brief)

@@ -104,6 +104,7 @@ row_kind view_content(view *v, const field *f, const heed_real *row, int64_t i);
 row_kind view_keys(view *v, const field *f, const heed_real *row, int64_t i); /* the same for any query */
 int64_t view_best(const view *v);                                     /* place of the largest, the first of equals */
 double divergence(const heed_real *a, const heed_real *b, int64_t n); /* Jensen-Shannon, in bits */
+double tau_b(const double *a, const double *b, int64_t n);            /* Kendall's; NaN if all are equal on a side */
 
 /* Positions and word classes that explain rows, fitted on some sentences (position.c). */
 typedef struct {

@@ -53,8 +53,7 @@ bool importance_measure(scene *c, table *t)
 
 enum { FAITHFUL = 24 }; /* sentences looked at */
 
-/* Kendall's tau-b; NaN if all are equal on a side. */
-static double tau_b(const double *a, const double *b, int64_t n)
+double tau_b(const double *a, const double *b, int64_t n)
 {
     double agree = 0, pairs_a = 0, pairs_b = 0;
     for (int64_t i = 0; i < n; i++)
