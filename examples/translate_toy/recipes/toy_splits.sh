@@ -11,7 +11,7 @@ toy=${BIN:-$(dirname "$0")/../../../build}/translate_toy
 [ $# -ge 1 ] || { echo "usage: toy_splits.sh MODEL [SPLIT ...]" >&2; exit 2; }
 model=$1
 shift
-[ $# -gt 0 ] || set -- dev test-iid test-comb test-struct test-len test-agree test-sense test-pairs
+[ $# -gt 0 ] || set -- dev test-iid test-comb test-struct test-len test-agree test-sense test-pairs test-number
 mkdir -p "$model.splits"
 
 printf '| split | sentences | exact match, %% | 95 %% interval |\n|---|---|---|---|\n'
