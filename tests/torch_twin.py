@@ -136,7 +136,7 @@ def run(room, extra):
          "--heads", "4", "--ffn", "48", "--steps", "60", "--warmup", "20", "--valid-every", "60", *extra)
     tensors, metadata = read_safetensors(os.path.join(model, "model.safetensors"))
     config = json.loads(metadata["configuration"])
-    words = [["<pad>", "<bos>", "<eos>", "<unk>"] + [w for w, _ in json.loads(metadata[side + "_vocabulary"])]
+    words = [["<pad>", "<bos>", "<eos>", "<unk>"] + [w for w, _ in json.loads(metadata[side + "_vocabulary"])["words"]]
              for side in ("source", "target")]
     ids = [{w: i for i, w in enumerate(side) if i >= 4} for side in words]
     pairs = [[[side[w] for w in text.split()] for side, text in zip(ids, line.split("\t"))] for line in lines]
