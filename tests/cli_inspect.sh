@@ -50,6 +50,15 @@ expect 1 ' MiB, more than 0.05; show fewer sentences' "$toy" inspect --model one
 check 'the other files are there' [ -s refused/inspect.json ]
 check 'what would not have fitted is told' grep -q 'arrays do not fit into the page' refused/inspect.json
 check 'the page is not' [ ! -e refused/heads.html ]
+expect 1 'show fewer sentences' "$toy" inspect --model one --toy --n 12 --shown 3 --page 0.01 --out small
+check 'nor is one of other numbers left beside them' [ ! -e small/heads.html ]
+
+# what stands between a noun and its verb in English stands there for the French verb
+expect 0 'heads:' "$toy" inspect --model one --toy --split test-agree --n 24 --shown 0 --out agreeing
+grep -o '{"code":"NUM-LONG","by":"attractors"[^{]*{[^}]*},"free":{[^}]*},"arcs":{[^}]*}' agreeing/inspect.json |
+    sed -E 's/.*"bucket":"([^"]*)".*"enc":([0-9]+),"dec":([0-9]+),"cross":([0-9]+).*/\1 \2 \3 \4/' >arcs
+check 'a verb with attractors has them in both languages (a row of an unknown word does not count)' awk '
+    $4 < $2 || $3 > 0 || ($1 == "0" && $2 + $4 > 0) { bad = 1 } { n += $2 } END { exit bad || n <= 10 }' arcs
 
 # BLEU of the measured sentences, 512 to 523 of dev, is that of score
 "$toy" corpus --split dev --from 512 --n 12 >dev.tsv

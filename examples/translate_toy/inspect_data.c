@@ -187,6 +187,31 @@ static bool agrees(const char *kind)
     return !strcmp(kind, "subject") || !strcmp(kind, "relative") || !strcmp(kind, "predicate");
 }
 
+/* Does the French word say the English one? */
+static bool linked(const toy_sentence *toy, int english, int french)
+{
+    for (int i = 0; i < toy->possible_count; i++)
+        if (toy->possible[i].source == english && toy->possible[i].target == french)
+            return true;
+    return false;
+}
+
+/* The English word that agrees with the controller where French word `french` does: the one it says, else the last of
+ * those before arc i. -1: none. */
+static int agreeing(const toy_sentence *toy, int i, int controller, int french)
+{
+    int last = -1;
+    for (int k = 0; k < i; k++) {
+        const toy_arc *arc = &toy->arcs[k];
+        if (arc->side != TOY_ENC || !agrees(arc->kind) || arc->keys[0] != controller)
+            continue;
+        last = arc->query;
+        if (linked(toy, last, french))
+            return last;
+    }
+    return last;
+}
+
 static heed_arc *make_arcs(inspect_data *d, const toy_sentence *toy)
 {
     heed_arc *arcs = get(toy->arc_count, sizeof *arcs);
@@ -199,10 +224,12 @@ static heed_arc *make_arcs(inspect_data *d, const toy_sentence *toy)
         if (from->side == TOY_ENC && agrees(from->kind))
             find_attractors(arc, toy, arc->keys[0], arc->word, number_of);
         bool gender = !strcmp(from->kind, "GEN-LONG"), number = !strncmp(from->kind, "NUM-", 4);
-        for (int k = 0; from->side == TOY_CROSS && (number || gender) && k < i;
-             k++) /* what stands between in English stands there for French */
-            if (arcs[k].type == HEED_ENC && agrees(toy->arcs[k].kind) && arcs[k].keys[0] == arc->keys[0])
-                find_attractors(arc, toy, arc->keys[0], arcs[k].word, gender ? gender_of : number_of);
+        if (from->side != TOY_CROSS || (!number && !gender))
+            continue;
+        int word =
+            agreeing(toy, i, arc->keys[0], arc->word); /* what stands between in English stands there for French */
+        if (word >= 0)
+            find_attractors(arc, toy, arc->keys[0], word, gender ? gender_of : number_of);
     }
     return arcs;
 }

@@ -251,11 +251,13 @@ bool page_write(const heed_inspection *x, const char *path, const char *json, in
     if (!at)
         return true; /* built without the page */
     double all = (double)((int64_t)strlen(inspect_page) + bytes + x->blocks_bytes), most = 5 * (double)page_bytes(x);
-    if (all > most)
+    if (all > most) {
+        remove(path); /* one of before would be of other numbers than what was just written */
         return heed_fail(HEED_BAD_ARGUMENT,
                          "inspection_write: \"%s\" would have %.2f MiB, more than %.2f; show fewer sentences, or allow "
                          "it a larger page",
                          path, all / (1 << 20), most / (1 << 20));
+    }
     heed_file *file = heed_file_create(path);
     bool done = file && heed_file_write(file, inspect_page, at - inspect_page) &&
                 heed_file_write(file, open, sizeof open - 1) && heed_file_write(file, json, bytes) &&

@@ -189,8 +189,8 @@ typedef struct {
     bool measured_rollout; /* by `share` at each position; false: half of every layer comes through attention */
     const heed_inspect_other *others; /* their heads are matched with net's, and shown with them */
     int others_count;
-    int64_t page_bytes; /* of heads.html: data that do not fit are left out; above five times as many it is not written.
-                         * 0: 5 MiB */
+    int64_t page_bytes; /* of heads.html: data that do not fit are left out; above five times as many it is not written,
+                         * and one of before removed. 0: 5 MiB */
     int threads;        /* 0: heed_threads() */
 } heed_inspect_desc;
 
