@@ -226,8 +226,8 @@ static heed_arc *make_arcs(inspect_data *d, const toy_sentence *toy)
         bool gender = !strcmp(from->kind, "GEN-LONG"), number = !strncmp(from->kind, "NUM-", 4);
         if (from->side != TOY_CROSS || (!number && !gender))
             continue;
-        int word =
-            agreeing(toy, i, arc->keys[0], arc->word); /* what stands between in English stands there for French */
+        /* what stands between in English stands there for French */
+        int word = agreeing(toy, i, arc->keys[0], arc->word);
         if (word >= 0)
             find_attractors(arc, toy, arc->keys[0], word, gender ? gender_of : number_of);
     }

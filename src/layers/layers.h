@@ -215,7 +215,7 @@ typedef struct {
     heed_var *gates;    /* [H] or [B, H]; NULL: all open */
     heed_var **weights; /* receives [B, H, Tq, Tk]; NULL: not kept */
     heed_var **parts;   /* receives q, k and v of all heads, [B, T, H, d_k] each; NULL: not wanted */
-    heed_var **stream;  /* receives, of the layer around, x and what attention adds to it, [B, Tq, d_model]; NULL */
+    heed_var **stream;  /* filled by the layer around: x and what attention adds to it, [B, Tq, d_model]; NULL */
     heed_var *added;    /* [B, Tq, d_model], joins what the heads say, before the output projection; NULL: none */
     heed_cache *cache; /* decoding, in a no-grad region: k and v are appended here and attended with all before; NULL */
     bool cached_only;  /* cross-attention: the cache is complete; k and v are not read (pass NULL) */
