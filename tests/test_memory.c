@@ -192,6 +192,26 @@ static void arena_stops_allocating(void **state)
     heed_arena_free(arena);
 }
 
+/* What is larger than a first block has room to grow: its memory is there already after the first turn, and stays. */
+static void a_reset_keeps_a_block_that_holds_all(void **state)
+{
+    (void)state;
+#ifdef HEED_DEBUG
+    skip(); /* blocks are small */
+#endif
+    heed_arena *arena = heed_arena_new();
+    assert_non_null(heed_arena_alloc(arena, 1000));
+    char *second = heed_arena_alloc(arena, 1 << 20);
+    heed_memory after = heed_memory_now();
+    assert_non_null(heed_arena_alloc(arena, 2 << 20));
+    heed_arena_reset(arena);
+    assert_ptr_equal(heed_arena_alloc(arena, 1000), second);
+    assert_non_null(heed_arena_alloc(arena, 3 << 20));
+    assert_int_equal(heed_memory_now().calls, after.calls);
+    assert_int_equal(heed_memory_now().blocks, after.blocks - 1); /* the first one is gone */
+    heed_arena_free(arena);
+}
+
 /* Without any reset: marks alone must settle too. */
 static void rewinding_stops_allocating(void **state)
 {
@@ -324,6 +344,7 @@ int main(void)
         cmocka_unit_test(arena_gives_aligned_separate_memory),
         cmocka_unit_test(arena_refuses),
         cmocka_unit_test(arena_stops_allocating),
+        cmocka_unit_test(a_reset_keeps_a_block_that_holds_all),
         cmocka_unit_test(rewinding_stops_allocating),
         cmocka_unit_test(marks_nest),
         cmocka_unit_test(odd_marks_do_no_harm),

@@ -11,7 +11,7 @@
 #include "internal.h"
 
 struct heed_params {
-    heed_arena *arena;  /* names, parameters, values, the layers' own memory */
+    heed_arena *arena;  /* names, parameters, values, gradients, the layers' own memory */
     heed_param **items; /* [room] pointers, so that a heed_param keeps its address */
     int count, room;
     int64_t numel;
@@ -26,6 +26,7 @@ struct heed_grads {
     heed_real *data; /* [numel] */
     bool *empty;     /* [count] */
     uint64_t backwards;
+    heed_arena *own; /* of heed_grads_new: all of it lies there */
 };
 
 /* ---- making ---------------------------------------------------------------------------------------------------- */
@@ -47,7 +48,6 @@ void heed_params_free(heed_params *params)
 {
     if (!params)
         return;
-    heed_grads_free(params->grads);
     heed_arena_free(params->arena);
     memory_put(params);
 }
@@ -299,34 +299,38 @@ heed_tensor heed_param_grad(const heed_param *p)
 
 /* ---- gradients --------------------------------------------------------------------------------------------------- */
 
-static heed_grads *grads_new(heed_params *params)
+static heed_grads *grads_in(heed_arena *arena, heed_params *params)
 {
-    heed_grads *grads = memory_get_zeroed(sizeof *grads);
-    if (!grads)
+    heed_grads *grads = heed_arena_alloc(arena, sizeof *grads);
+    heed_real *data = grads ? heed_arena_alloc(arena, params->numel * (int64_t)sizeof *data) : NULL;
+    bool *empty = data ? heed_arena_alloc(arena, params->count * (int64_t)sizeof *empty) : NULL;
+    if (!empty)
         return NULL;
-    grads->params = params;
-    grads->data = memory_get(params->numel * (int64_t)sizeof(heed_real));
-    grads->empty = grads->data ? memory_get(params->count * (int64_t)sizeof(bool)) : NULL;
-    if (!grads->empty) {
-        heed_grads_free(grads);
-        return NULL;
-    }
+    *grads = (heed_grads){ .params = params, .data = data, .empty = empty };
     heed_grads_clear(grads);
     return grads;
 }
 
+heed_grads *heed_grads_in(heed_arena *arena, heed_params *params)
+{
+    return ready(params, "heed_grads_in") ? grads_in(arena, params) : NULL;
+}
+
 heed_grads *heed_grads_new(heed_params *params)
 {
-    return ready(params, "heed_grads_new") ? grads_new(params) : NULL;
+    heed_arena *own = ready(params, "heed_grads_new") ? heed_arena_new() : NULL;
+    heed_grads *grads = own ? grads_in(own, params) : NULL;
+    if (grads)
+        grads->own = own;
+    else
+        heed_arena_free(own);
+    return grads;
 }
 
 void heed_grads_free(heed_grads *grads)
 {
-    if (!grads)
-        return;
-    memory_put(grads->data);
-    memory_put(grads->empty);
-    memory_put(grads);
+    if (grads)
+        heed_arena_free(grads->own);
 }
 
 heed_grads *heed_params_grads(heed_params *params)
@@ -375,7 +379,7 @@ bool heed_params_init(heed_params *params, uint64_t seed)
         return heed_fail(HEED_BAD_STATE, "heed_params_init: called twice");
     if (params->count == 0)
         return heed_fail(HEED_BAD_STATE, "heed_params_init: no parameter was made");
-    heed_grads *grads = grads_new(params);
+    heed_grads *grads = grads_in(params->arena, params);
     if (!grads)
         return false;
     params->values = heed_arena_alloc(params->arena, params->numel * (int64_t)sizeof(heed_real));
@@ -383,7 +387,6 @@ bool heed_params_init(heed_params *params, uint64_t seed)
     for (int i = 0; done && i < params->count; i++)
         done = fill(params->items[i], seed);
     if (!done) {
-        heed_grads_free(grads);
         params->values = NULL;
         return false;
     }

@@ -1,7 +1,9 @@
 /* Memory: the one allocator, which counts and can be told to fail, and arenas on top of it.
  *
  * Every block is 64-byte aligned and has a 64-byte head with its size. Arenas are chains of blocks that are filled one
- * after the other; a rewind keeps the later blocks for the next turn, and a reset melts them into one. */
+ * after the other; a rewind keeps the later blocks for the next turn, and a reset keeps one that holds all, the largest
+ * or a new one. What has more than a small block to hold gets blocks of huge pages: an arena's memory is touched when
+ * it is used, and 2 MB of huge page cost an eighth of as many small ones. */
 #include "internal.h"
 
 #include <stdatomic.h>
@@ -23,7 +25,16 @@ static const int64_t largest = INT64_C(1) << 39; /* ASan ends the program if ask
 static const int64_t largest = INT64_MAX;
 #endif
 
-enum { ALIGNMENT = 64, SMALLEST_BLOCK = 1 << 16, HUGE_PAGE = 1 << 21 };
+enum {
+    ALIGNMENT = 64,
+    HUGE_PAGE = 1 << 21,
+    FIRST_BLOCK = 1 << 16, /* of an arena, at least, and the next ones: */
+#ifdef HEED_DEBUG
+    NEXT_BLOCK = FIRST_BLOCK, /* debug builds write to all they get */
+#else
+    NEXT_BLOCK = 2 * HUGE_PAGE - 2 * ALIGNMENT, /* with both heads, what from_system asks huge pages for */
+#endif
+};
 
 typedef struct {
     _Alignas(ALIGNMENT) int64_t bytes;
@@ -246,10 +257,11 @@ static bool next_block(heed_arena *arena, int64_t size)
     int64_t before = arena->current ? arena->current->before + arena->current->used : 0;
     if (!*link || (*link)->size < size) {
         int64_t spares = 0, half = before / 2 / ALIGNMENT * ALIGNMENT, wanted;
+        int64_t smallest = arena->current ? NEXT_BLOCK : FIRST_BLOCK;
         for (block *b = *link; b; b = b->next)
             spares += b->size;
         blocks_free(*link);
-        *link = size_add(spares, larger(size, larger(half, SMALLEST_BLOCK)), &wanted) ? block_new(wanted) : NULL;
+        *link = size_add(spares, larger(size, larger(half, smallest)), &wanted) ? block_new(wanted) : NULL;
         if (!*link)
             return heed_fail(HEED_MEMORY, "out of memory: an arena that holds %lld bytes needs %lld more",
                              (long long)before, (long long)size);
@@ -312,6 +324,21 @@ void heed_arena_rewind(heed_arena *arena, heed_arena_mark mark)
     arena->current = target;
 }
 
+/* Takes a block of so many bytes out of the chain; NULL if there is none. */
+static block *take_large(heed_arena *arena, int64_t bytes)
+{
+    block **link = &arena->first;
+    while (*link && (*link)->size < bytes)
+        link = &(*link)->next;
+    block *found = *link;
+    if (found) {
+        *link = found->next;
+        found->next = NULL;
+        found->before = 0;
+    }
+    return found;
+}
+
 void heed_arena_reset(heed_arena *arena)
 {
     if (!arena || !arena->first)
@@ -319,7 +346,9 @@ void heed_arena_reset(heed_arena *arena)
     heed_arena_rewind(arena, (heed_arena_mark){ 0 });
     if (!arena->first->next)
         return;
-    block *whole = block_new(arena->most); /* if there is no memory for it the old chain serves as well */
+    block *whole = take_large(arena, arena->most);
+    if (!whole)
+        whole = block_new(arena->most); /* if there is no memory for it the old chain serves as well */
     if (!whole)
         return;
     blocks_free(arena->first);

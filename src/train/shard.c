@@ -90,6 +90,7 @@ struct heed_trainer {
     heed_params *params;
     heed_trainer_desc desc;
     heed_tape **tapes; /* [desc.threads]; NULL until the worker's first shard */
+    heed_arena *arena; /* of the shards' gradients */
     /* Grown to the largest number of shards seen: */
     int shards;
     heed_grads **grads; /* [shards]; NULL until the shard needs one */
@@ -111,10 +112,10 @@ heed_trainer *heed_trainer_new(heed_params *params, heed_trainer_desc desc)
     heed_trainer *trainer = memory_get_zeroed(sizeof *trainer);
     if (!trainer)
         return NULL;
-    *trainer = (heed_trainer){ .params = params, .desc = desc };
+    *trainer = (heed_trainer){ .params = params, .desc = desc, .arena = heed_arena_new() };
     trainer->tapes = memory_get_zeroed(desc.threads * (int64_t)sizeof *trainer->tapes);
     trainer->untouched = memory_get_zeroed(heed_params_count(params) * (int64_t)sizeof *trainer->untouched);
-    if (!trainer->tapes || !trainer->untouched) {
+    if (!trainer->arena || !trainer->tapes || !trainer->untouched) {
         heed_trainer_free(trainer);
         return NULL;
     }
@@ -127,8 +128,7 @@ void heed_trainer_free(heed_trainer *trainer)
         return;
     for (int i = 0; trainer->tapes && i < trainer->desc.threads; i++)
         heed_tape_free(trainer->tapes[i]);
-    for (int i = 0; i < trainer->shards; i++)
-        heed_grads_free(trainer->grads[i]);
+    heed_arena_free(trainer->arena);
     memory_put(trainer->tapes);
     memory_put(trainer->untouched);
     memory_put(trainer->grads);
@@ -166,7 +166,7 @@ static bool slabs_ready(heed_trainer *trainer, int shards)
     for (int p = 0; p < heed_params_count(trainer->params); p++)
         trainer->in_place &= heed_grads_empty(own)[p];
     for (int i = trainer->in_place; i < shards; i++)
-        if (!trainer->grads[i] && !(trainer->grads[i] = heed_grads_new(trainer->params)))
+        if (!trainer->grads[i] && !(trainer->grads[i] = heed_grads_in(trainer->arena, trainer->params)))
             return false;
     return true;
 }
