@@ -46,17 +46,17 @@ PROGRAMS   := $(if $(TOY),translate_toy) $(if $(BENCH),heed_bench) $(filter-out 
 SCRIPTS  := $(filter-out tests/run.sh tests/faults.sh tests/readme.sh tests/lint_test.sh tests/page.sh tests/long_%, \
               $(wildcard tests/*.sh))
 
-PACKAGES := openblas jansson libutf8proc
+PACKAGES := jansson libutf8proc # that are linked; of OpenBLAS the headers are read, and the rest when it is needed
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wpointer-arith -Wcast-qual \
             -Wvla -Wformat=2 -Wno-psabi $(if $(WERROR),-Werror)
 MACHINE  := $(if $(PORTABLE),,-march=native)
 OPTIMISE := -O3 -ffp-contract=fast -fno-trapping-math -fno-math-errno $(MACHINE)
 SANITISE := -O1 -g $(MACHINE) -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all -DHEED_DEBUG
 COMPILE  := $(CC) -std=c11 -D_DEFAULT_SOURCE $(WARNINGS) -fopenmp -fPIC -fno-semantic-interposition \
-            -fvisibility=hidden -Isrc -I$(BUILD)/gen $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null) $(CFLAGS)
+            -fvisibility=hidden -Isrc -I$(BUILD)/gen $(shell pkg-config --cflags openblas $(PACKAGES) 2>/dev/null) $(CFLAGS)
 LIBS     := $(or $(shell pkg-config --libs $(PACKAGES) 2>/dev/null), \
-              $(warning OpenBLAS, jansson or utf8proc was not found: ./bootstrap.sh deps installs them)) \
-            -lm -fopenmp $(LDFLAGS)
+              $(warning jansson or utf8proc was not found: ./bootstrap.sh deps installs them)) \
+            -lm -ldl -fopenmp $(LDFLAGS)
 
 float_flags  := $(OPTIMISE) -Wdouble-promotion
 double_flags := $(OPTIMISE) -DHEED_DOUBLE
@@ -106,7 +106,9 @@ $(BUILD)/$1/$($1_name).so.$(VERSION): $$($1_objects)
 	    -Wl,--no-undefined -o $$@ $$^ $(LIBS)
 
 $(BUILD)/$1/tests/%: $(BUILD)/$1/tests/%.o $(BUILD)/$1/heed.a
-	$$(call show,LINK) $(CC) $($1_flags) -o $$@ $$^ -lcmocka $(LIBS)
+	$$(call show,LINK) $(CC) $($1_flags) -o $$@ $$^ -lcmocka $(LIBS) $$(BLAS)
+# tests/test_gemm*.c stand between the library and its BLAS, so they are linked to one.
+$$(patsubst %.c,$(BUILD)/$1/%,$$(filter tests/test_gemm%,$$(TESTS))): BLAS := -Wl,--no-as-needed $(shell pkg-config --libs openblas 2>/dev/null)
 # tests/test_toy*.c and tests/test_bench*.c test parts of translate_toy and heed_bench, so they get their objects but main.
 $$(patsubst %.c,$(BUILD)/$1/%,$$(filter tests/test_toy%,$$(TESTS))): \
     $(BUILD)/$1/tests/%: $(BUILD)/$1/tests/%.o $(BUILD)/$1/toy.a $(BUILD)/$1/heed.a

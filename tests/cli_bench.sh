@@ -24,6 +24,8 @@ for value in -0.1 1 nan x ''; do
 done
 expect 2 '--reps needs a whole number from 1' "$bench" --workload W1 --reps 0
 expect 1 'standard output' bash -c "'$bench' --workload MLP --case mlp_64 ${quick[*]} >/dev/full"
+HEED_BLAS=none.so expect 1 'with --gemm blas: none.so: cannot open' "$bench" --workload W1 --gemm blas "${quick[@]}"
+HEED_BLAS=libm.so.6 expect 1 'undefined symbol: cblas_sgemm' "$bench" --workload W1 --gemm blas "${quick[@]}"
 
 # ---- reports ---------------------------------------------------------------------------------------------------------
 expect 0 '"workload":"W1"' "$bench" --workload W1 --threads 2 --json "${quick[@]}"
@@ -37,6 +39,7 @@ expect 0 '"threads":1' "$bench" --workload W1 --threads 1 --json "${quick[@]}"
 check 'the same losses with one thread and with two' [ "$(losses)" = "$two" ]
 expect 0 '"dropout":0.0' "$bench" --workload W1 --dropout 0 --json "${quick[@]}"
 check 'other losses without dropout' [ "$(losses)" != "$two" ]
+check 'starts without OpenBLAS, whose threads would spin beside ours' bash -c "! ldd '$bench' | grep openblas"
 expect 0 '"gemm":"blas"' "$bench" --workload W1 --gemm blas --json "${quick[@]}"
 expect 0 '"gemm":"bf16"' "$bench" --workload W1 --gemm bf16 --json "${quick[@]}"
 check 'other losses with bf16' [ "$(losses)" != "$two" ]

@@ -73,7 +73,7 @@ run_c() { # run_c BLOCK.c HOW: in the tree
     gcc -std=c11 -D_DEFAULT_SOURCE -Wall "${flags[@]}" -Isrc -Ibuild/gen -c -o readme_block.o "$source" || return 1
     grep -qE '(^|[^a-z_])main\(' "$source" || return 0
     gcc -o readme_block readme_block.o "build/$flavour/$library.a" \
-        $(pkg-config --libs openblas jansson libutf8proc) -lm -fopenmp && ./readme_block
+        $(pkg-config --libs jansson libutf8proc) -lm -ldl -fopenmp && ./readme_block
 }
 
 run_file() { # run_file FILE: all its blocks; sets the counts

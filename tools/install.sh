@@ -1,7 +1,7 @@
 #!/bin/bash
 # make install and make uninstall.
 #
-#     BUILD=build VERSION=0.1.0 LIBS='-lopenblas ...' tools/install.sh install DESTDIR PREFIX HEADER...
+#     BUILD=build VERSION=0.1.0 LIBS='-ljansson ...' tools/install.sh install DESTDIR PREFIX HEADER...
 #     tools/install.sh uninstall DESTDIR PREFIX
 #
 # Everything goes under DESTDIR/PREFIX. PREFIX/share/heed/manifest lists what was put there and the folders that were

@@ -1,6 +1,9 @@
 /* k_blas: products through CBLAS. Operands that CBLAS can read with some leading dimension are read in place, the
  * others are copied to scratch. CBLAS never sees a stride of 0 or an output that overlaps.
  *
+ * Loading. The first product that needs a CBLAS takes the library that HEED_BLAS names, else that of the program, else
+ * OpenBLAS. It is not linked: to load it costs a program some ms, and threads that spin beside its own (docs/speed.md).
+ *
  * Threads. The bits of a product depend on the number of threads OpenBLAS uses, so it gets one. Measured with 0.3.21:
  * in the pthread build openblas_set_num_threads(1) does that, once, and nothing else is touched. In the OpenMP build
  * that call sets OpenMP's own thread count to 1, and setting it back with omp_set_num_threads gives OpenBLAS its
@@ -14,39 +17,80 @@
 #include "k_gemm.h"
 
 #include <cblas.h>
+#include <dlfcn.h>
 #include <limits.h>
 #include <omp.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #ifdef HEED_DOUBLE
-#define cblas_gemm cblas_dgemm
+#define CBLAS_GEMM cblas_dgemm
 #else
-#define cblas_gemm cblas_sgemm
+#define CBLAS_GEMM cblas_sgemm
 #endif
+#define TEXT_(x) #x
+#define TEXT(x)  TEXT_(x)
 
-/* Only OpenBLAS has these; another CBLAS links without them and keeps to its own settings. */
-void openblas_set_num_threads(int n) __attribute__((weak));
-int openblas_get_parallel(void) __attribute__((weak));
-enum { PARALLEL_BY_OPENMP = 2 }; /* what openblas_get_parallel() says */
+/* ---- loading ----------------------------------------------------------------------------------------------------- */
 
-static pthread_once_t started = PTHREAD_ONCE_INIT;
-static bool blas_follows_openmp;
+static struct {
+    __typeof__(CBLAS_GEMM) *gemm;   /* NULL: not loaded, and `why` not */
+    void (*set_num_threads)(int n); /* only OpenBLAS has these two; another CBLAS keeps to its own settings */
+    int (*get_parallel)(void);
+    bool follows_openmp;
+    char why[256];
+} blas;
+static pthread_once_t loaded = PTHREAD_ONCE_INIT;
 
-static void start(void)
+/* ISO C has no cast from an object's address to a function's; POSIX gives them one size. */
+static bool find(void *library, const char *name, void *function)
 {
-    if (openblas_get_parallel && openblas_get_parallel() == PARALLEL_BY_OPENMP)
-        blas_follows_openmp = true;
-    else if (openblas_set_num_threads)
-        openblas_set_num_threads(1);
+    void *found = dlsym(library, name);
+    memcpy(function, &found, sizeof found);
+    return found;
+}
+
+/* NULL: the program itself, with what it is linked to. */
+static void *open_cblas(const char *name)
+{
+    void *library = dlopen(name, RTLD_NOW);
+    return library && find(library, TEXT(CBLAS_GEMM), &blas.gemm) ? library : NULL;
+}
+
+static void load(void)
+{
+    static const char *const names[] = { NULL, "libopenblas.so.0", "libopenblas.so.3", "libopenblas.so" };
+    enum { NAMES = sizeof names / sizeof *names, BY_OPENMP = 2 /* what get_parallel says */ };
+    const char *own = getenv("HEED_BLAS");
+    bool chosen = own && *own;
+    void *library = chosen ? open_cblas(own) : NULL;
+    for (int i = 0; i < NAMES && !library && !chosen; i++)
+        library = open_cblas(names[i]);
+    if (!library) {
+        const char *why = dlerror();
+        snprintf(blas.why, sizeof blas.why, "%s", why ? why : "it cannot be loaded");
+        return;
+    }
+    if (find(library, "openblas_get_parallel", &blas.get_parallel) && blas.get_parallel() == BY_OPENMP)
+        blas.follows_openmp = true;
+    else if (find(library, "openblas_set_num_threads", &blas.set_num_threads))
+        blas.set_num_threads(1);
 }
 
 static bool ready(int threads)
 {
     static const int64_t buffer = (INT64_C(128) + 2) << 20;
     static atomic_int seen; /* so many at once have been looked for */
-    if (!openblas_get_parallel || atomic_load(&seen) >= threads)
+    pthread_once(&loaded, load);
+    if (!blas.gemm)
+        return heed_fail(HEED_UNSUPPORTED,
+                         "gemm: OpenBLAS is needed for products in double, on this CPU or with --gemm blas: %s; hint: "
+                         "install it, or name another CBLAS library in HEED_BLAS",
+                         blas.why);
+    if (!blas.get_parallel || atomic_load(&seen) >= threads)
         return true;
     void *room = mmap(NULL, (size_t)(threads * buffer), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (room == MAP_FAILED)
@@ -59,6 +103,8 @@ static bool ready(int threads)
     atomic_store(&seen, threads);
     return true;
 }
+
+/* ---- a product --------------------------------------------------------------------------------------------------- */
 
 /* A matrix as CBLAS wants it: rows of consecutive elements, ld apart. The strides of axes of size 1 mean nothing. */
 static bool has_rows(int64_t rows, int64_t cols, int64_t row_stride, int64_t col_stride, int *ld)
@@ -149,8 +195,8 @@ static int64_t scratch_lines(const gemm_product *p)
 static void gemm(route *r, heed_real *c, heed_real beta)
 {
     const gemm_product *p = &r->product;
-    cblas_gemm(CblasRowMajor, r->a.transpose, r->b.transpose, (int)p->m.size, (int)p->n.size, (int)p->k.size, 1,
-               operand_at(&r->a, p->a), r->a.ld, operand_at(&r->b, p->b), r->b.ld, beta, c, r->ldc);
+    blas.gemm(CblasRowMajor, r->a.transpose, r->b.transpose, (int)p->m.size, (int)p->n.size, (int)p->k.size, 1,
+              operand_at(&r->a, p->a), r->a.ld, operand_at(&r->b, p->b), r->b.ld, beta, c, r->ldc);
 }
 
 static void run_item(route *r, heed_real *block)
@@ -180,8 +226,7 @@ static void run(const gemm_product *p, heed_real *scratch)
     r.a.copy = scratch;
     r.b.copy = r.a.copy + GEMM_LINE * lines_of(&r.a);
     heed_real *block = r.b.copy + GEMM_LINE * lines_of(&r.b);
-    pthread_once(&started, start);
-    int threads = blas_follows_openmp ? omp_get_max_threads() : 1;
+    int threads = blas.follows_openmp ? omp_get_max_threads() : 1;
     if (threads > 1)
         omp_set_num_threads(1);
     do
