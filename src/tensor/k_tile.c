@@ -24,8 +24,7 @@ enum {
     BLOCK = 1 << 17,         /* numbers in all panels held at once: half a megabyte */
     GROUP = 4,               /* strips copied at once: together their columns are whole lines of the cache */
     STRIP = DEPTH + LANES,   /* between the rows of a copied strip: not a power of two, which would share cache sets */
-    ROOM =
-        GROUP * LANES * STRIP, /* for the copies; the same for all products, so that none is the first to need more */
+    ROOM = GROUP * ROWS * STRIP, /* for the copies; the same for all products, so that none is the first to need more */
     PAGE = 4096 / sizeof(float),
 };
 
@@ -204,39 +203,30 @@ typedef struct {
     int64_t row, k, strip; /* from row to row, from k to k, from strip to strip */
 } rows_of_a;
 
-/* A strip of m.size rows to [k][LANES], with 0 up to the next STEP. */
-static void copy_strip(float *to, const float *a, gemm_axis m, gemm_axis k)
-{
-    int64_t padded = (m.size + STEP - 1) / STEP * STEP;
-    if (m.a == 1 && m.size == ROWS)
-        for (int64_t j = 0; j < k.size; j++)
-            memcpy(to + j * LANES, a + j * k.a, ROWS * sizeof *to);
-    else
-        for (int64_t j = 0; j < k.size; j++)
-            for (int64_t i = 0; i < padded; i++)
-                to[j * LANES + i] = i < m.size ? a[i * m.a + j * k.a] : 0;
-}
-
 /* m.size rows of a, GROUP strips at most. They are read where they stay if they fill their tiles and one read does not
  * throw another out of the cache; otherwise they are copied to `room`, with rows of 0 up to the next STEP. */
 static rows_of_a place_rows(float *room, const float *a, gemm_axis m, gemm_axis k)
 {
     if (m.size % STEP == 0 && ((k.a == 1 && m.a % PAGE != 0) || (m.a == 1 && k.a < PAGE)))
         return (rows_of_a){ a, m.a, k.a, ROWS * m.a };
+    int64_t padded = (m.size + STEP - 1) / STEP * STEP;
     if (k.a == 1) {
-        int64_t padded = (m.size + STEP - 1) / STEP * STEP;
         for (int64_t i = 0; i < m.size; i++)
             memcpy(room + i * STRIP, a + i * m.a, (size_t)k.size * sizeof *room);
         for (int64_t i = m.size; i < padded; i++)
             memset(room + i * STRIP, 0, (size_t)k.size * sizeof *room);
         return (rows_of_a){ room, STRIP, 1, ROWS * STRIP };
     }
-    gemm_axis strip = m;
-    for (int64_t i = 0; i < m.size; i += ROWS) {
-        strip.size = m.size - i < ROWS ? m.size - i : ROWS;
-        copy_strip(room + i / ROWS * LANES * DEPTH, a + i * m.a, strip, k);
+    for (int64_t j = 0; j < k.size; j++) {
+        float *to = room + j * GROUP * ROWS;
+        const float *from = a + j * k.a;
+        if (m.a == 1 && m.size == GROUP * ROWS)
+            memcpy(to, from, GROUP * ROWS * sizeof *to);
+        else
+            for (int64_t i = 0; i < padded; i++)
+                to[i] = i < m.size ? from[i * m.a] : 0;
     }
-    return (rows_of_a){ room, 1, LANES, LANES * DEPTH };
+    return (rows_of_a){ room, 1, GROUP * ROWS, ROWS };
 }
 
 /* ---- the product ------------------------------------------------------------------------------------------------- */
