@@ -159,8 +159,11 @@ static void pack_lanes(float *out, int64_t width, const float *b, gemm_axis k, g
 {
     int64_t i = 0;
     if (k.b == 1 && there == LANES)
-        for (; i + LANES <= k.size; i += LANES)
+        for (; i + LANES <= k.size; i += LANES) {
+            for (int64_t j = LANES; j < 2 * LANES; j++) /* the rows that come next: their strides hide them */
+                __builtin_prefetch(b + i + j * n.b);
             transpose(out + i * width, width, b + i, n.b, LANES);
+        }
     else if (k.b == 1)
         for (; i + LANES <= k.size; i += LANES)
             transpose(out + i * width, width, b + i, n.b, there);
