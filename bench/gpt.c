@@ -28,7 +28,7 @@ static heed_var *shard_loss(heed_tape *tape, int shard, void *context)
     heed_ids *out = heed_input_ids(tape, HEED_SHAPE(rows, T), g->out + from * T);
     heed_var *x = heed_positions_forward(&g->positions, heed_embedding_forward(&g->tokens, in), 0); /* [rows, T, d] */
     x = heed_encoder_forward(&g->stack, x, (heed_mask){ .causal = true }, NULL);
-    return heed_cross_entropy(heed_linear_forward(&g->head, x), out, (heed_ce_desc){ .sum = true });
+    return heed_linear_loss(&g->head, x, out, (heed_ce_desc){ .sum = true });
 }
 
 static double gpt_flops(gpt_size s)

@@ -192,6 +192,11 @@ static heed_var *cross_entropy_build(heed_tape *tape, heed_var *const *in, const
     return heed_cross_entropy(in[0], heed_input_ids(tape, c->ids_shape, c->ids), c->ce);
 }
 
+static heed_var *affine_cross_entropy_build(heed_tape *tape, heed_var *const *in, const config *c)
+{
+    return heed_affine_cross_entropy(in[0], in[1], in[2], heed_input_ids(tape, c->ids_shape, c->ids), c->ce);
+}
+
 static heed_var *mse_build(heed_tape *tape, heed_var *const *in, const config *c)
 {
     (void)tape;
@@ -224,6 +229,35 @@ static void test_losses(void **state)
         { .in = { { S(3, 300), 0 } }, .ids_shape = S(3), .ids = { 299, 0, 256 } }, /* along directions */
         { .in = { { S(0, 3), 0 } }, .ids_shape = S(0), .ids = { 0 } },
     };
+#define LINEAR(x, w, n) \
+    { \
+        { x, 0 }, { w, 0 }, \
+        { \
+            S(n), 0 \
+        } \
+    }
+    static const config outputs[] = {
+        { .in = LINEAR(S(1, 1), S(1, 1), 1), .ids_shape = S(1), .ids = { 0 } },
+        { .in = LINEAR(S(4, 3), S(5, 3), 5), .ids_shape = S(4), .ids = { 0, 4, 2, 2 } },
+        { .in = LINEAR(S(4, 3), S(5, 3), 5), .ids_shape = S(4), .ids = { 0, 4, 2, 2 }, .ce = { .sum = true } },
+        { .in = LINEAR(S(4, 3), S(5, 3), 5), .ids_shape = S(4), .ids = { 1, 0, 3, 2 }, .ce = { .smoothing = 1 } },
+        { .in = LINEAR(S(3, 2), S(5, 2), 5), .ids_shape = S(3), .ids = { 0, 4, 0 }, .ce = { .has_ignore = true } },
+        { .in = LINEAR(S(2, 2), S(3, 2), 3), .ids_shape = S(2), .ids = { 0, 0 }, .ce = { .has_ignore = true } },
+        { .in = LINEAR(S(3, 9), S(40, 9), 40), .ids_shape = S(3), .ids = { 39, 0, 16 }, .ce = { .smoothing = 0.1 } },
+        { .in = LINEAR(S(3, 2), S(300, 2), 300), .ids_shape = S(3), .ids = { 299, 0, 256 } }, /* along directions */
+        { .in = LINEAR(S(0, 2), S(3, 2), 3), .ids_shape = S(0), .ids = { 0 } },
+        { .in = LINEAR(S(2, 1, 3), S(4, 3), 4), .ids_shape = S(2, 1), .ids = { 0, 3 } },
+        { .in = { { S(2, 3, 2), PERMUTED }, { S(4, 2), 0 }, { S(4), 0 } },
+          .ids_shape = S(2, 3),
+          .ids = { 0, -1, 2, 3, 2, -1 },
+          .ce = { .smoothing = 0.1, .has_ignore = true, .ignore = -1, .sum = true } },
+        { .in = { { S(3, 7), SLICED }, { S(30, 7), SPREAD }, { S(30), 0 } },
+          .ids_shape = S(3),
+          .ids = { 29, 0, 16 },
+          .ce = { .smoothing = 0.2 } },
+        { .in = { { S(3, 3), 0 }, { S(3, 3), SAME }, { S(3), 0 } }, .ids_shape = S(3), .ids = { 0, 2, 1 } },
+    };
+#undef LINEAR
     static const config pairs[] = {
         { .in = { { SCALAR, 0 }, { SCALAR, 0 } } },
         { .in = { { S(1), 0 }, { S(1), 0 } } },
@@ -241,6 +275,7 @@ static void test_losses(void **state)
     };
     static const op_row rows[] = {
         { "heed_cross_entropy", cross_entropy_build, 1, ANY, CONFIGS(entropies) },
+        { "heed_affine_cross_entropy", affine_cross_entropy_build, 3, ANY, CONFIGS(outputs) },
         { "heed_mse", mse_build, 2, ANY, CONFIGS(pairs) },
     };
     check_rows(CONFIGS(rows));

@@ -282,6 +282,68 @@ static void test_wrong_labels(void **state)
     heed_tape_free(other);
 }
 
+/* ---- affine_cross_entropy ------------------------------------------------------------------------------------------- */
+
+enum { ROWS = 40, IN = 9, CLASSES = 60000 };
+
+/* A pass on a tape of its own, and the bytes it took. */
+static int64_t affine_pass(bool whole, bool bias, heed_ce_desc desc, double *loss, heed_real *grads)
+{
+    static heed_real values[(ROWS + CLASSES) * IN + CLASSES];
+    int32_t labels[ROWS];
+    fill_random(values, (int64_t)(sizeof values / sizeof *values), 7, -1, 1);
+    for (int i = 0; i < ROWS; i++)
+        labels[i] = i % 7 == 3 ? -1 : i * 499 % CLASSES;
+    heed_memory before = heed_memory_now();
+    heed_tape *own = heed_tape_new((heed_tape_desc){ .threads = 2 });
+    heed_var *x = heed_leaf(own, HEED_SHAPE(ROWS, IN), values);
+    heed_var *w = heed_leaf(own, HEED_SHAPE(CLASSES, IN), values + ROWS * IN);
+    heed_var *b = bias ? heed_leaf(own, HEED_SHAPE(CLASSES), values + (ROWS + CLASSES) * IN) : NULL;
+    heed_ids *ids = heed_input_ids(own, HEED_SHAPE(ROWS), labels);
+    heed_var *y =
+        whole ? heed_affine_cross_entropy(x, w, b, ids, desc) : heed_cross_entropy(heed_affine(x, w, b), ids, desc);
+    *loss = heed_item(y);
+    assert_true(heed_backward(heed_scale(y, 0.3)));
+    heed_var *const leaves[] = { x, w, b };
+    for (int i = 0; i < 2 + bias; i++) {
+        int64_t n = heed_tensor_numel(leaves[i]->value);
+        memcpy(grads, heed_grad(leaves[i]).data, (size_t)n * sizeof *grads);
+        grads += n;
+    }
+    int64_t bytes = heed_memory_now().bytes - before.bytes;
+    heed_tape_free(own);
+    return bytes;
+}
+
+/* The same bits as of the two ops one after the other, and room for the logits once, not twice. */
+static void test_affine_cross_entropy(void **state)
+{
+    (void)state;
+    static heed_real two[(ROWS + CLASSES) * IN + CLASSES], one[(ROWS + CLASSES) * IN + CLASSES];
+    for (int i = 0; i < 4; i++) {
+        heed_ce_desc desc = { .smoothing = i < 2 ? 0 : 0.1, .has_ignore = true, .ignore = -1, .sum = i & 1 };
+        double want, got;
+        int64_t apart = affine_pass(false, i & 1, desc, &want, two),
+                together = affine_pass(true, i & 1, desc, &got, one);
+        assert_true(got == want);
+        assert_memory_equal(one, two, sizeof one);
+        assert_true(together + (int64_t)sizeof(heed_real) * ROWS * CLASSES / 2 < apart);
+    }
+}
+
+static void test_affine_cross_entropy_refusals(void **state)
+{
+    (void)state;
+    heed_var *x = heed_leaf(tape, HEED_SHAPE(2, 2), (const heed_real[]){ 1, 1, 2, 2 });
+    heed_var *w = heed_leaf(tape, HEED_SHAPE(3, 2), (const heed_real[]){ 1, 2, 3, 4, 5, 6 });
+    assert_null(heed_affine_cross_entropy(x, NULL, NULL, IDS(0, 1), (heed_ce_desc){ 0 }));
+    check_failed(HEED_BAD_ARGUMENT, "affine: operand w is NULL");
+    assert_null(heed_affine_cross_entropy(x, x, NULL, IDS(0, 2), (heed_ce_desc){ 0 }));
+    check_failed(HEED_BAD_ARGUMENT, "cross_entropy: label 2 in row 1 is outside 0 .. 1");
+    assert_null(heed_affine_cross_entropy(x, w, NULL, IDS(0), (heed_ce_desc){ 0 }));
+    check_failed(HEED_BAD_SHAPE, "cross_entropy: labels [1] with logits [2, 3]");
+}
+
 /* ---- mse ------------------------------------------------------------------------------------------------------------ */
 
 static void test_mse(void **state)
@@ -306,16 +368,10 @@ static void test_mse(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        op_test(test_norm_values),
-        op_test(test_norm_of_constant_rows),
-        op_test(test_norm_properties),
-        op_test(test_norm_refusals),
-        op_test(test_cross_entropy_values),
-        op_test(test_nothing_counts),
-        op_test(test_ignored_rows),
-        op_test(test_hard_logits),
-        op_test(test_batches_accumulate),
-        op_test(test_wrong_labels),
+        op_test(test_norm_values),   op_test(test_norm_of_constant_rows), op_test(test_norm_properties),
+        op_test(test_norm_refusals), op_test(test_cross_entropy_values),  op_test(test_nothing_counts),
+        op_test(test_ignored_rows),  op_test(test_hard_logits),           op_test(test_batches_accumulate),
+        op_test(test_wrong_labels),  op_test(test_affine_cross_entropy),  op_test(test_affine_cross_entropy_refusals),
         op_test(test_mse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

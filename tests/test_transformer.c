@@ -199,6 +199,31 @@ static void the_whole_is_its_parts(void **state)
     model_free(&a);
 }
 
+/* The same bits, in the loss and in every gradient, as of logits and heed_cross_entropy. */
+static void the_loss_is_that_of_the_logits(void **state)
+{
+    (void)state;
+    model a = model_new(TINY, 1), c = model_new(TINY, 1);
+    heed_ce_desc ce = { .smoothing = 0.1, .has_ignore = true, .ignore = 3, .sum = true };
+    draws d = draws_of(2);
+    batch b = draw_batch(&d);
+    heed_var *plain =
+        heed_cross_entropy(logits_of(&a, &b, NULL), heed_input_ids(a.tape, HEED_SHAPE(b.B, b.T), b.tgt), ce);
+    heed_ids *src = heed_input_ids(c.tape, HEED_SHAPE(b.B, b.S), b.src);
+    heed_ids *tgt = heed_input_ids(c.tape, HEED_SHAPE(b.B, b.T), b.tgt);
+    heed_ids *lengths = heed_input_ids(c.tape, HEED_SHAPE(b.B), b.lengths);
+    heed_var *memory = heed_transformer_encode(&c.m, src, lengths, NULL);
+    heed_var *loss = heed_transformer_loss(&c.m, tgt, memory, lengths, tgt, ce);
+    check_same_bits(heed_value(plain), heed_value(loss));
+    assert_true(heed_backward(plain) && heed_backward(loss));
+    assert_memory_equal(heed_grads_data(heed_params_grads(a.params)), heed_grads_data(heed_params_grads(c.params)),
+                        (size_t)heed_params_numel(a.params) * sizeof(heed_real));
+    assert_null(heed_transformer_loss(&c.m, heed_input_ids(c.tape, HEED_SHAPE(2), b.tgt), memory, lengths, tgt, ce));
+    check_failed(HEED_BAD_SHAPE, "the target ids are [2], must be [B, T]");
+    model_free(&a);
+    model_free(&c);
+}
+
 static void wrong_ids_are_refused(void **state)
 {
     (void)state;
@@ -459,6 +484,7 @@ int main(void)
         cmocka_unit_test(options_add_and_remove_parameters),
         cmocka_unit_test(bad_descriptors_are_refused),
         cmocka_unit_test(the_whole_is_its_parts),
+        cmocka_unit_test(the_loss_is_that_of_the_logits),
         cmocka_unit_test(wrong_ids_are_refused),
         cmocka_unit_test(modes_agree),
         cmocka_unit_test(tied_gradients_are_the_sum_of_untied_ones),

@@ -59,10 +59,8 @@ static heed_var *shard_loss(heed_tape *tape, int shard, void *context)
     heed_ids *in = heed_input_ids(tape, tgt_shape, batch.tgt_in);
     heed_ids *out = heed_input_ids(tape, tgt_shape, batch.tgt_out);
     heed_var *memory = heed_transformer_encode(&m->net, src, lengths, NULL);
-    heed_var *logits = heed_transformer_decode(&m->net, in, memory, lengths, NULL, NULL);
-    return heed_cross_entropy(
-        logits, out,
-        (heed_ce_desc){ .smoothing = m->config.smoothing, .has_ignore = true, .ignore = HEED_PAD, .sum = true });
+    heed_ce_desc ce = { .smoothing = m->config.smoothing, .has_ignore = true, .ignore = HEED_PAD, .sum = true };
+    return heed_transformer_loss(&m->net, in, memory, lengths, out, ce);
 }
 
 /* Cuts the running batch of so many rows into shards; returns how many. */

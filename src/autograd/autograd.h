@@ -188,6 +188,9 @@ typedef struct {
 } heed_ce_desc;
 /* Fused from logits [..., V] and labels [...]. The mean of no rows is 0. Any other label outside 0..V-1 is an error. */
 HEED_API heed_var *heed_cross_entropy(heed_var *logits, const heed_ids *labels, heed_ce_desc desc);
+/* The same of the logits x Wᵀ + b, which nobody else can ask for: their gradient takes their place in memory. */
+HEED_API heed_var *heed_affine_cross_entropy(heed_var *x, heed_var *w, heed_var *b, const heed_ids *labels,
+                                             heed_ce_desc desc);
 HEED_API heed_var *heed_mse(heed_var *a, heed_var *b); /* mean of (a - b)^2; equal shapes */
 
 /* ---- gradient checks (gradcheck.c) -------------------------------------------------------------------------------

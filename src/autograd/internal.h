@@ -21,12 +21,14 @@ struct heed_root {
     heed_real *base; /* first element of the values */
     int64_t numel;
     heed_real *grad;   /* NULL until somebody asks for a place to write */
-    grad_block *block; /* that grad is in; NULL: it is external, or read only and the caller's of backward */
+    grad_block *block; /* that grad is in; NULL: it is external, in the place of spare values, or read only and the
+                        * caller's of backward */
     bool wants;        /* takes a gradient */
     bool touched;      /* grad holds something (external roots: see *external.empty) */
     bool reached;      /* by the running backward pass */
     bool kept;         /* not released when its node has run */
     bool released;
+    bool spare; /* only one op reads the values: it may write their gradient in their place */
     bool is_external;
     heed_external external;
     const uint64_t *version; /* of the values: own_version, another root's, or the external's */

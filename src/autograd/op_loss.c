@@ -16,6 +16,9 @@ static bool cross_entropy_backward(heed_node *node)
 {
     ce_saved *saved = node->saved;
     k_cross_entropy ce = saved->ce;
+    heed_root *logits = node->in[0]->root;
+    if (logits->spare && !logits->grad && heed_tensor_contiguous(node->in[0]->value))
+        logits->grad = logits->base; /* each logit is read before its gradient is written */
     rows_grad g = rows_grad_begin(node, 0, &saved->layout);
     ce.logits = rows_of(node, node->in[0]->value, &saved->layout);
     if (!g.to || !ce.logits)
@@ -88,6 +91,14 @@ heed_var *heed_cross_entropy(heed_var *logits, const heed_ids *labels, heed_ce_d
     if (desc.count)
         *desc.count = count;
     return heed_op_end(node);
+}
+
+heed_var *heed_affine_cross_entropy(heed_var *x, heed_var *w, heed_var *b, const heed_ids *labels, heed_ce_desc desc)
+{
+    heed_var *logits = heed_affine(x, w, b);
+    if (logits)
+        logits->root->spare = true;
+    return heed_cross_entropy(logits, labels, desc);
 }
 
 /* ---- mse: mean of (a - b)^2; ga += 2 g (a - b) / n, gb the negative --------------------------------------------------- */

@@ -97,6 +97,8 @@ typedef struct {
 } heed_linear_desc;
 HEED_API heed_linear heed_linear_make(heed_params *params, const char *name, heed_linear_desc desc);
 HEED_API heed_var *heed_linear_forward(const heed_linear *m, heed_var *x); /* [..., in] -> [..., out] */
+/* heed_cross_entropy of what forward gives and labels [...], in less memory: see heed_affine_cross_entropy. */
+HEED_API heed_var *heed_linear_loss(const heed_linear *m, heed_var *x, const heed_ids *labels, heed_ce_desc desc);
 
 typedef struct {
     heed_param *weight;
@@ -328,6 +330,9 @@ HEED_API heed_var *heed_transformer_encode(const heed_transformer *m, const heed
 HEED_API heed_var *heed_transformer_decode(const heed_transformer *m, const heed_ids *tgt, heed_var *memory,
                                            const heed_ids *src_lengths, const heed_trace *trace,
                                            heed_decode_cache *cache);
+/* heed_cross_entropy of those logits and labels [B, Tt], for training: the logits are not kept beside their gradient. */
+HEED_API heed_var *heed_transformer_loss(const heed_transformer *m, const heed_ids *tgt, heed_var *memory,
+                                         const heed_ids *src_lengths, const heed_ids *labels, heed_ce_desc desc);
 
 /* ---- decoding over token ids (decode.c, beam.c) --------------------------------------------------------------------------- */
 HEED_CHECKED heed_decode_cache *heed_decode_cache_new(const heed_transformer *m, int64_t rows, int64_t src_length,

@@ -32,3 +32,11 @@ heed_var *heed_linear_forward(const heed_linear *m, heed_var *x)
     heed_tape *tape = layer_tape("linear", m->weight, x ? &x->tape : NULL);
     return tape ? heed_affine(x, heed_param_on(tape, m->weight), heed_param_on(tape, m->bias)) : NULL;
 }
+
+heed_var *heed_linear_loss(const heed_linear *m, heed_var *x, const heed_ids *labels, heed_ce_desc desc)
+{
+    heed_tape *tape = layer_tape("linear", m->weight, x ? &x->tape : NULL);
+    return tape ? heed_affine_cross_entropy(x, heed_param_on(tape, m->weight), heed_param_on(tape, m->bias), labels,
+                                            desc)
+                : NULL;
+}

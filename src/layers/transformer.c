@@ -81,19 +81,32 @@ heed_var *heed_transformer_encode(const heed_transformer *m, const heed_ids *src
     return heed_encoder_forward(&m->encoder, x, (heed_mask){ .key_lengths = src_lengths }, trace);
 }
 
-heed_var *heed_transformer_decode(const heed_transformer *m, const heed_ids *tgt, heed_var *memory,
-                                  const heed_ids *src_lengths, const heed_trace *trace, heed_decode_cache *cache)
+/* [B, Tt, D], of which the generator makes logits. */
+static heed_var *decoder_output(const heed_transformer *m, const heed_ids *tgt, heed_var *memory,
+                                const heed_ids *src_lengths, const heed_trace *trace, heed_decode_cache *cache)
 {
     if (!ids_check("target", tgt))
         return NULL;
-    int64_t own = heed_decode_cache_length(cache), other = cache ? cache->cross[0].length : 0;
     heed_var *x = heed_embedding_forward(&m->tgt_embed, tgt); /* [B, Tt, D] */
-    x = heed_positions_forward(&m->tgt_positions, x, own + (trace ? trace->first : 0));
+    x = heed_positions_forward(&m->tgt_positions, x, heed_decode_cache_length(cache) + (trace ? trace->first : 0));
     x = heed_dropout(x, m->desc.dropout, "tgt_embed.dropout");
-    x = heed_decoder_forward(&m->decoder, x, memory, (heed_mask){ .causal = true },
-                             (heed_mask){ .key_lengths = src_lengths }, trace, cache);
+    return heed_decoder_forward(&m->decoder, x, memory, (heed_mask){ .causal = true },
+                                (heed_mask){ .key_lengths = src_lengths }, trace, cache);
+}
+
+heed_var *heed_transformer_decode(const heed_transformer *m, const heed_ids *tgt, heed_var *memory,
+                                  const heed_ids *src_lengths, const heed_trace *trace, heed_decode_cache *cache)
+{
+    int64_t own = heed_decode_cache_length(cache), other = cache ? cache->cross[0].length : 0;
+    heed_var *x = decoder_output(m, tgt, memory, src_lengths, trace, cache);
     heed_var *logits = heed_linear_forward(&m->generator, x); /* [B, Tt, tgt_vocab] */
     if (!logits)
         decode_cache_restore(cache, own, other);
     return logits;
+}
+
+heed_var *heed_transformer_loss(const heed_transformer *m, const heed_ids *tgt, heed_var *memory,
+                                const heed_ids *src_lengths, const heed_ids *labels, heed_ce_desc desc)
+{
+    return heed_linear_loss(&m->generator, decoder_output(m, tgt, memory, src_lengths, NULL, NULL), labels, desc);
 }
