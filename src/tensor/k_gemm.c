@@ -136,13 +136,14 @@ static const gemm_way *choose_way(gemm_product *p)
     return &k_blas;
 }
 
-/* Which axis to cut, a rule on the shape alone, and where. Small items of a batch stay whole. Of rows and columns the
- * longer is cut, since each part packs all of the other operand for itself. An axis along which c repeats is never cut,
- * and a product whose bits depend on the cut only if it is large, into parts by the shape alone, for the same bits with
- * any number of threads. Where no cut can change bits, there are no more parts than two for each thread. */
+/* Which axis to cut, and where. Small items of a batch stay whole. Of rows and columns the longer is cut, since each
+ * part packs all of the other operand for itself. An axis along which c repeats is never cut, and a product whose bits
+ * depend on the cut only if it is large, by a rule on the shape alone, for the same bits with any number of threads.
+ * Where no cut can change bits, there are no more parts than two for each thread, as even as can be, and of a b that must
+ * be turned round every part packs its own columns. */
 static void cut(job *j, int threads)
 {
-    enum { ROWS = 96, COLUMNS = 64 };
+    enum { ROWS = 96, FEWER_ROWS = 24, COLUMNS = 64 };
     static const double large_item = 1 << 19, large = 1 << 24;
     gemm_product *p = &j->whole;
     double item = (double)p->m.size * (double)p->n.size * (double)p->k.size, all = item;
@@ -154,9 +155,10 @@ static void cut(job *j, int threads)
     }
     int64_t unit = 1;
     if (!best || item >= large_item) {
-        bool columns = p->m.c == 0 || (p->n.c != 0 && p->n.size >= p->m.size);
+        bool any = j->way->any_cut, wide = any && p->n.b != 1 && p->n.size >= 2 * threads * COLUMNS;
+        bool columns = p->m.c == 0 || (p->n.c != 0 && (wide || p->n.size >= p->m.size));
         best = columns ? &p->n : &p->m;
-        unit = columns ? COLUMNS : ROWS;
+        unit = columns ? COLUMNS : any ? FEWER_ROWS : ROWS;
     }
     j->axis = (size_t)((char *)best - (char *)p);
     int64_t units = (best->size + unit - 1) / unit;
