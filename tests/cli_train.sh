@@ -86,6 +86,8 @@ stop=$(sed -n 's/.*stopped after step \([0-9]*\): no new best since step \([0-9]
 check 'three validations after the best' [ $((stop)) = 30 ]
 expect 0 'no new best since step' "${train[@]}" --out impatient --resume
 check 'resuming it does nothing more' grep -q "stopped after step ${stop%-*}:" out
+expect 0 'go on with --resume' "${train[@]}" --out impatient --resume --patience 0 --stop-after $((${stop%-*} + 15))
+check 'without patience it goes on' grep -q "stopped after step $((${stop%-*} + 15)) of" out
 
 # ---- --average ---------------------------------------------------------------------------------------------------------
 expect 0 '' "${train[@]}" --steps 45 --average 3 --out mean

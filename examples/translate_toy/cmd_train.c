@@ -69,7 +69,8 @@ static void refuse_changes(const command_line *line, configuration asked, config
         bool same = now[i].kind == OPTION_TEXT
                         ? strcmp(*(const char **)now[i].value, *(const char **)then[i].value) == 0
                         : memcmp(now[i].value, then[i].value, now[i].kind == OPTION_FLAG ? sizeof(bool) : 8) == 0;
-        if (option_given(line, now[i].name) && !same && strcmp(now[i].name, "steps") != 0)
+        bool ends = strcmp(now[i].name, "steps") == 0 || strcmp(now[i].name, "patience") == 0;
+        if (option_given(line, now[i].name) && !same && !ends)
             die("--%s differs from the run that --resume goes on with; leave it out, or start anew with --force",
                 now[i].name);
     }
@@ -106,6 +107,8 @@ static model *start_or_resume(const arguments *a, const command_line *line, cons
                 (long long)m->at.step);
         if (option_given(line, "steps"))
             m->config.steps = a->config.steps;
+        if (option_given(line, "patience"))
+            m->config.patience = a->config.patience;
         return m;
     }
     if (there && !a->force)

@@ -442,8 +442,8 @@ int train_run(model *m, const training *run)
     loop_close(&l);
     signals_release();
     if (!patient)
-        printf("stopped after step %lld: no new best since step %lld (--patience)\n", (long long)m->at.step,
-               (long long)m->at.best_step);
+        printf("stopped after step %lld: no new best since step %lld; --resume --patience N goes further\n",
+               (long long)m->at.step, (long long)m->at.best_step);
     else if (m->at.step < m->config.steps)
         printf("stopped after step %lld of %lld (%s) and saved; go on with --resume\n", (long long)m->at.step,
                (long long)m->config.steps,
