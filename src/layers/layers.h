@@ -70,8 +70,9 @@ HEED_API heed_var *heed_param_on(heed_tape *tape, heed_param *p); /* NULL p: NUL
  * and heed_grads_bind says which one the parameters on a tape add to (NULL: the params' own). */
 typedef struct heed_grads heed_grads;
 HEED_CHECKED heed_grads *heed_grads_new(heed_params *params);
-HEED_API void heed_grads_free(heed_grads *grads);                               /* of heed_grads_new; NULL is allowed */
-HEED_CHECKED heed_grads *heed_grads_in(heed_arena *arena, heed_params *params); /* gone with the arena */
+HEED_API void heed_grads_free(heed_grads *grads); /* of heed_grads_new; NULL is allowed */
+/* So many slabs in an arena, side by side, and gone with it. */
+HEED_CHECKED bool heed_grads_in(heed_arena *arena, heed_params *params, int count, heed_grads **grads);
 HEED_API heed_grads *heed_params_grads(heed_params *params);
 HEED_API void heed_grads_bind(heed_tape *tape, heed_grads *grads);
 HEED_API void heed_grads_clear(heed_grads *grads); /* marks all empty; touches no memory */

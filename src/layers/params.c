@@ -299,31 +299,41 @@ heed_tensor heed_param_grad(const heed_param *p)
 
 /* ---- gradients --------------------------------------------------------------------------------------------------- */
 
-static heed_grads *grads_in(heed_arena *arena, heed_params *params)
+/* Each in one piece: the struct, the flags, the numbers. */
+static bool grads_in(heed_arena *arena, heed_params *params, int count, heed_grads **grads)
 {
-    heed_grads *grads = heed_arena_alloc(arena, sizeof *grads);
-    heed_real *data = grads ? heed_arena_alloc(arena, params->numel * (int64_t)sizeof *data) : NULL;
-    bool *empty = data ? heed_arena_alloc(arena, params->count * (int64_t)sizeof *empty) : NULL;
-    if (!empty)
-        return NULL;
-    *grads = (heed_grads){ .params = params, .data = data, .empty = empty };
-    heed_grads_clear(grads);
-    return grads;
+    const int64_t line = 64, flags = params->count * (int64_t)sizeof(bool);
+    const int64_t head = ((int64_t)sizeof(heed_grads) + flags + line - 1) / line * line;
+    int64_t each, bytes;
+    if (!size_add(head, params->numel * (int64_t)sizeof(heed_real), &each) || !size_add(each, line - 1, &each) ||
+        !size_mul(each / line * line, count, &bytes))
+        return heed_fail(HEED_MEMORY, "grads: %d of %lld numbers do not fit into memory", count,
+                         (long long)params->numel);
+    char *block = heed_arena_alloc(arena, bytes);
+    for (int i = 0; block && i < count; i++, block += each / line * line) {
+        grads[i] = (heed_grads *)(void *)block;
+        *grads[i] = (heed_grads){ .params = params,
+                                  .data = (heed_real *)(void *)(block + head),
+                                  .empty = (bool *)(block + sizeof(heed_grads)) };
+        heed_grads_clear(grads[i]);
+    }
+    return block;
 }
 
-heed_grads *heed_grads_in(heed_arena *arena, heed_params *params)
+bool heed_grads_in(heed_arena *arena, heed_params *params, int count, heed_grads **grads)
 {
-    return ready(params, "heed_grads_in") ? grads_in(arena, params) : NULL;
+    return ready(params, "heed_grads_in") && grads_in(arena, params, count, grads);
 }
 
 heed_grads *heed_grads_new(heed_params *params)
 {
     heed_arena *own = ready(params, "heed_grads_new") ? heed_arena_new() : NULL;
-    heed_grads *grads = own ? grads_in(own, params) : NULL;
-    if (grads)
-        grads->own = own;
-    else
+    heed_grads *grads;
+    if (!own || !grads_in(own, params, 1, &grads)) {
         heed_arena_free(own);
+        return NULL;
+    }
+    grads->own = own;
     return grads;
 }
 
@@ -379,14 +389,15 @@ bool heed_params_init(heed_params *params, uint64_t seed)
         return heed_fail(HEED_BAD_STATE, "heed_params_init: called twice");
     if (params->count == 0)
         return heed_fail(HEED_BAD_STATE, "heed_params_init: no parameter was made");
-    heed_grads *grads = grads_in(params->arena, params);
-    if (!grads)
-        return false;
-    params->values = heed_arena_alloc(params->arena, params->numel * (int64_t)sizeof(heed_real));
-    bool done = params->values;
+    heed_arena_mark mark = heed_arena_marked(params->arena);
+    heed_grads *grads;
+    bool done = grads_in(params->arena, params, 1, &grads);
+    params->values = done ? heed_arena_alloc(params->arena, params->numel * (int64_t)sizeof(heed_real)) : NULL;
+    done = params->values;
     for (int i = 0; done && i < params->count; i++)
         done = fill(params->items[i], seed);
     if (!done) {
+        heed_arena_rewind(params->arena, mark);
         params->values = NULL;
         return false;
     }

@@ -1,8 +1,8 @@
 /* Memory: the one allocator, which counts and can be told to fail, and arenas on top of it.
  *
  * Every block is 64-byte aligned and has a 64-byte head with its size. Arenas are chains of blocks that are filled one
- * after the other; a rewind keeps the later blocks for the next turn, and a reset keeps one that holds all, the largest
- * or a new one. What has more than a small block to hold gets blocks of huge pages: an arena's memory is touched when
+ * after the other; a rewind keeps the later blocks for the next turn, and a reset keeps one that holds all, of the old
+ * ones or new. What has more than a small block to hold gets blocks of huge pages: an arena's memory is touched when
  * it is used, and 2 MB of huge page cost an eighth of as many small ones. */
 #include "internal.h"
 
@@ -303,7 +303,7 @@ heed_arena_mark heed_arena_marked(heed_arena *arena)
     return (heed_arena_mark){ .block = b, .used = b ? (size_t)b->used : 0 };
 }
 
-/* A mark that is not of this arena, or from before a reset, changes nothing. */
+/* A mark that is not of this arena, or whose block is gone, changes nothing. */
 void heed_arena_rewind(heed_arena *arena, heed_arena_mark mark)
 {
     if (!arena || !arena->current)
