@@ -114,6 +114,6 @@ static void run(const gemm_product *whole, heed_real *scratch)
     while (gemm_next_item(&p, index));
 }
 
-const gemm_way k_few = { .scratch = lines, .run = run, .any_cut = true };
+const gemm_way k_few = { .scratch = lines, .run = run, .any_cut = true, .rows = 96, .columns = 64 };
 
 #endif

@@ -143,7 +143,7 @@ static const gemm_way *choose_way(gemm_product *p)
  * be turned round every part packs its own columns. */
 static void cut(job *j, int threads)
 {
-    enum { ROWS = 96, FEWER_ROWS = 24, COLUMNS = 64 };
+    enum { NARROW = 64 };
     static const double large_item = 1 << 19, large = 1 << 24;
     gemm_product *p = &j->whole;
     double item = (double)p->m.size * (double)p->n.size * (double)p->k.size, all = item;
@@ -155,10 +155,10 @@ static void cut(job *j, int threads)
     }
     int64_t unit = 1;
     if (!best || item >= large_item) {
-        bool any = j->way->any_cut, wide = any && p->n.b != 1 && p->n.size >= 2 * threads * COLUMNS;
-        bool columns = p->m.c == 0 || (p->n.c != 0 && (wide || p->n.size >= p->m.size));
+        bool turned = j->way->turns && p->n.b != 1 && p->n.size >= 2 * threads * NARROW;
+        bool columns = p->m.c == 0 || (p->n.c != 0 && (turned || p->n.size >= p->m.size));
         best = columns ? &p->n : &p->m;
-        unit = columns ? COLUMNS : any ? FEWER_ROWS : ROWS;
+        unit = columns ? j->way->columns : j->way->rows;
     }
     j->axis = (size_t)((char *)best - (char *)p);
     int64_t units = (best->size + unit - 1) / unit;

@@ -32,6 +32,8 @@ typedef struct {
     int64_t (*scratch)(const gemm_product *p);
     void (*run)(const gemm_product *p, heed_real *scratch);
     bool any_cut;               /* the bits are the same however rows, columns and items are cut */
+    bool turns;                 /* it turns a b round whose columns do not lie side by side: dear, for each part */
+    int64_t rows, columns;      /* parts have a multiple of these */
     bool (*ready)(int threads); /* before a run, with how many may run at once; NULL: always */
 } gemm_way;
 extern const gemm_way k_blas;  /* k_blas.c */

@@ -217,7 +217,7 @@ static void run(const gemm_product *whole, heed_real *scratch)
         unit->end();
 }
 
-const gemm_way k_split = { .scratch = lines, .run = run, .any_cut = true };
+const gemm_way k_split = { .scratch = lines, .run = run, .any_cut = true, .rows = 96, .columns = 64 };
 
 /* ---- the plain unit ---------------------------------------------------------------------------------------------- */
 

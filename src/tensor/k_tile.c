@@ -363,6 +363,8 @@ static void run(const gemm_product *whole, heed_real *scratch)
     while (gemm_next_item(&p, index));
 }
 
-const gemm_way k_tile = { .scratch = lines, .run = run, .any_cut = true };
+const gemm_way k_tile = {
+    .scratch = lines, .run = run, .any_cut = true, .turns = true, .rows = 2 * ROWS, .columns = WIDTH
+};
 
 #endif
