@@ -53,9 +53,11 @@ MACHINE  := $(if $(PORTABLE),,-march=native)
 OPTIMISE := -O3 -ffp-contract=fast -fno-trapping-math -fno-math-errno $(MACHINE)
 SANITISE := -O1 -g $(MACHINE) -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all -DHEED_DEBUG
 COMPILE  := $(CC) -std=c11 -D_DEFAULT_SOURCE $(WARNINGS) -fopenmp -fPIC -fno-semantic-interposition \
-            -fvisibility=hidden -Isrc -I$(BUILD)/gen $(shell pkg-config --cflags openblas $(PACKAGES) 2>/dev/null) $(CFLAGS)
-LIBS     := $(or $(shell pkg-config --libs $(PACKAGES) 2>/dev/null), \
-              $(warning jansson or utf8proc was not found: ./bootstrap.sh deps installs them)) \
+            -fvisibility=hidden -Isrc -I$(BUILD)/gen $(shell pkg-config --cflags openblas 2>/dev/null) \
+            $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null) $(CFLAGS)
+LIBS     := $(if $(shell pkg-config --exists openblas $(PACKAGES) && echo there),, \
+              $(warning OpenBLAS, jansson or utf8proc was not found: ./bootstrap.sh deps installs them)) \
+            $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) \
             -lm -ldl -fopenmp $(LDFLAGS)
 
 float_flags  := $(OPTIMISE) -Wdouble-promotion
@@ -107,8 +109,8 @@ $(BUILD)/$1/$($1_name).so.$(VERSION): $$($1_objects)
 
 $(BUILD)/$1/tests/%: $(BUILD)/$1/tests/%.o $(BUILD)/$1/heed.a
 	$$(call show,LINK) $(CC) $($1_flags) -o $$@ $$^ -lcmocka $(LIBS) $$(BLAS)
-# tests/test_gemm*.c stand between the library and its BLAS, so they are linked to one.
-$$(patsubst %.c,$(BUILD)/$1/%,$$(filter tests/test_gemm%,$$(TESTS))): BLAS := -Wl,--no-as-needed $(shell pkg-config --libs openblas 2>/dev/null)
+# tests/test_gemm.c stands between the library and its BLAS, so it is linked to one.
+$(BUILD)/$1/tests/test_gemm: BLAS := $(shell pkg-config --libs openblas 2>/dev/null)
 # tests/test_toy*.c and tests/test_bench*.c test parts of translate_toy and heed_bench, so they get their objects but main.
 $$(patsubst %.c,$(BUILD)/$1/%,$$(filter tests/test_toy%,$$(TESTS))): \
     $(BUILD)/$1/tests/%: $(BUILD)/$1/tests/%.o $(BUILD)/$1/toy.a $(BUILD)/$1/heed.a

@@ -9,7 +9,7 @@
 # brackets: above 1 heed is faster. RSS is the peak of the process in MB. --min-time is each measurement's in seconds.
 # PyTorch runs through bench/peers/run.sh. Other peers are programs of your own on the PATH, llmc_bench and kann_bench,
 # that take --workload, --threads and --case and print a line of JSON like heed_bench. What is not found is a line.
-# OpenBLAS's own threads are kept out of heed, which gives them no work: they would spin for the first 0.03 s of a process.
+# OpenBLAS's own threads are kept out of heed (--gemm blas), which gives them no work: they would spin for 0.03 s.
 # --one-thread takes heed on one thread as the only peer, --against another heed_bench.
 set -u
 cd "$(dirname "$0")/.." || exit 1

@@ -24,8 +24,10 @@ for value in -0.1 1 nan x ''; do
 done
 expect 2 '--reps needs a whole number from 1' "$bench" --workload W1 --reps 0
 expect 1 'standard output' bash -c "'$bench' --workload MLP --case mlp_64 ${quick[*]} >/dev/full"
-HEED_BLAS=none.so expect 1 'with --gemm blas: none.so: cannot open' "$bench" --workload W1 --gemm blas "${quick[@]}"
-HEED_BLAS=libm.so.6 expect 1 'undefined symbol: cblas_sgemm' "$bench" --workload W1 --gemm blas "${quick[@]}"
+blas=("$bench" --workload W1 --gemm blas "${quick[@]}")
+HEED_BLAS=none.so expect 1 'none.so' "${blas[@]}"
+HEED_BLAS=libm.so.6 expect 1 'has no cblas_sgemm' "${blas[@]}"
+expect 1 'OPENBLAS_NUM_THREADS=1' bash -c "ulimit -v 200000; exec ${blas[*]}" # OpenBLAS itself would hang
 
 # ---- reports ---------------------------------------------------------------------------------------------------------
 expect 0 '"workload":"W1"' "$bench" --workload W1 --threads 2 --json "${quick[@]}"

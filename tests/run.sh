@@ -12,7 +12,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 export BIN=${BIN:-build} LC_ALL=C.UTF-8 OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
-unset CMOCKA_MESSAGE_OUTPUT CMOCKA_XML_FILE
+unset CMOCKA_MESSAGE_OUTPUT CMOCKA_XML_FILE HEED_BLAS
 
 sum() { # the numbers of the lines in file $1 that match regular expression $2, whose group 1 is the number
     sed -nE "s/^$2.*/\\1/p" "$1" | awk '{ n += $1 } END { print n + 0 }'

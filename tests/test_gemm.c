@@ -30,11 +30,10 @@ void fortran_gemm(const char *ta, const char *tb, const blasint *m, const blasin
                   const heed_real *alpha, const heed_real *a, const blasint *lda, const heed_real *b,
                   const blasint *ldb, const heed_real *beta, heed_real *c, const blasint *ldc);
 
-/* Found before OpenBLAS's, as the program's own. Fortran's columns are our rows, so it computes c' = b' a'. */
-__attribute__((visibility("default"))) void cblas_gemm(CBLAS_ORDER order, CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb,
-                                                       blasint m, blasint n, blasint k, heed_real alpha,
-                                                       const heed_real *a, blasint lda, const heed_real *b, blasint ldb,
-                                                       heed_real beta, heed_real *c, blasint ldc)
+/* Found before OpenBLAS's. Fortran's columns are our rows, so it computes c' = b' a'. */
+void cblas_gemm(CBLAS_ORDER order, CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, blasint m, blasint n, blasint k,
+                heed_real alpha, const heed_real *a, blasint lda, const heed_real *b, blasint ldb, heed_real beta,
+                heed_real *c, blasint ldc)
 {
     assert_int_equal(order, CblasRowMajor);
     assert_true(lda >= (ta == CblasNoTrans ? k : m) && ldb >= (tb == CblasNoTrans ? n : k) && ldc >= n);

@@ -35,4 +35,4 @@ printf '.SH COMMANDS\n'
 done
 printf '.SH EXIT STATUS\n0 done; 1 failed; 2 wrong use; 130 and 143 stopped by SIGINT and SIGTERM, the model saved.\n'
 printf '.SH ENVIRONMENT\n.TP\n.B OMP_NUM_THREADS\nthreads where \\-\\-threads is 0.\n'
-printf '.TP\n.B HEED_BLAS\na CBLAS library to load instead of OpenBLAS, where one is needed: on a CPU without AVX2.\n'
+printf '.TP\n.B HEED_BLAS\na library with CBLAS to load instead of OpenBLAS, where the compiler had no AVX2.\n'

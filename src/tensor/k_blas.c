@@ -1,8 +1,9 @@
 /* k_blas: products through CBLAS. Operands that CBLAS can read with some leading dimension are read in place, the
  * others are copied to scratch. CBLAS never sees a stride of 0 or an output that overlaps.
  *
- * Loading. The first product that needs a CBLAS takes the library that HEED_BLAS names, else that of the program, else
- * OpenBLAS. It is not linked: to load it costs a program some ms, and threads that spin beside its own (docs/speed.md).
+ * Loading. A program that is linked to a CBLAS uses that. Any other one loads OpenBLAS, or the library HEED_BLAS names,
+ * when a product first needs it: a program linked to OpenBLAS starts later, and has threads that spin beside its own
+ * (docs/speed.md).
  *
  * Threads. The bits of a product depend on the number of threads OpenBLAS uses, so it gets one. Measured with 0.3.21:
  * in the pthread build openblas_set_num_threads(1) does that, once, and nothing else is touched. In the OpenMP build
@@ -11,9 +12,9 @@
  * thread's count is 1 for the time of the product only.
  *
  * Memory. Every call that runs at the same time as others needs a buffer of 128 MiB of OpenBLAS's, and where a limit
- * (ulimit -v) forbids it OpenBLAS tries again for ever. So there is a look whether it can be had. OpenBLAS's own threads
- * want one each as soon as it is loaded, and if they cannot get it a program hangs at its end; with
- * OPENBLAS_NUM_THREADS=1 it has none. */
+ * (ulimit -v) forbids it OpenBLAS tries again for ever. OpenBLAS's own threads want one each as soon as it is loaded, and
+ * if they cannot get it a program hangs at its end; with OPENBLAS_NUM_THREADS=1 it has none. So there is a look whether
+ * all that can be had, before it is loaded. */
 #include "k_gemm.h"
 
 #include <cblas.h>
@@ -36,71 +37,99 @@
 
 /* ---- loading ----------------------------------------------------------------------------------------------------- */
 
+/* NULL in a program that is not linked to a CBLAS; only OpenBLAS has the last three. */
+__typeof__(CBLAS_GEMM) CBLAS_GEMM __attribute__((weak));
+void openblas_set_num_threads(int n) __attribute__((weak));
+int openblas_get_parallel(void) __attribute__((weak));
+char *openblas_get_config(void) __attribute__((weak));
+
 static struct {
-    __typeof__(CBLAS_GEMM) *gemm;   /* NULL: not loaded, and `why` not */
-    void (*set_num_threads)(int n); /* only OpenBLAS has these two; another CBLAS keeps to its own settings */
+    __typeof__(CBLAS_GEMM) *gemm; /* NULL: there is none, and `why` not */
+    void (*set_num_threads)(int n);
     int (*get_parallel)(void);
+    char *(*get_config)(void);
     bool follows_openmp;
     char why[256];
 } blas;
 static pthread_once_t loaded = PTHREAD_ONCE_INIT;
 
 /* ISO C has no cast from an object's address to a function's; POSIX gives them one size. */
-static bool find(void *library, const char *name, void *function)
+static void find(void *library, const char *name, void *function)
 {
     void *found = dlsym(library, name);
     memcpy(function, &found, sizeof found);
-    return found;
 }
 
-/* NULL: the program itself, with what it is linked to. */
-static void *open_cblas(const char *name)
+/* The first name that is there; why not is of the first one tried. */
+static void *open_library(void)
 {
-    void *library = dlopen(name, RTLD_NOW);
-    return library && find(library, TEXT(CBLAS_GEMM), &blas.gemm) ? library : NULL;
+    const char *own = getenv("HEED_BLAS");
+    const char *const names[] = { own && *own ? own : "libopenblas.so.0", "libopenblas.so.3", "libopenblas.so" };
+    void *library = NULL;
+    for (int i = 0; i < (own && *own ? 1 : 3) && !library; i++)
+        if (!(library = dlopen(names[i], RTLD_NOW)) && i == 0)
+            snprintf(blas.why, sizeof blas.why, "%s", dlerror());
+    return library;
 }
 
 static void load(void)
 {
-    static const char *const names[] = { NULL, "libopenblas.so.0", "libopenblas.so.3", "libopenblas.so" };
-    enum { NAMES = sizeof names / sizeof *names, BY_OPENMP = 2 /* what get_parallel says */ };
-    const char *own = getenv("HEED_BLAS");
-    bool chosen = own && *own;
-    void *library = chosen ? open_cblas(own) : NULL;
-    for (int i = 0; i < NAMES && !library && !chosen; i++)
-        library = open_cblas(names[i]);
-    if (!library) {
-        const char *why = dlerror();
-        snprintf(blas.why, sizeof blas.why, "%s", why ? why : "it cannot be loaded");
-        return;
+    enum { BY_OPENMP = 2 /* what get_parallel says */ };
+    blas.gemm = CBLAS_GEMM;
+    blas.set_num_threads = openblas_set_num_threads;
+    blas.get_parallel = openblas_get_parallel;
+    blas.get_config = openblas_get_config;
+    void *library = blas.gemm ? NULL : open_library();
+    if (library) {
+        find(library, TEXT(CBLAS_GEMM), &blas.gemm);
+        find(library, "openblas_set_num_threads", &blas.set_num_threads);
+        find(library, "openblas_get_parallel", &blas.get_parallel);
+        find(library, "openblas_get_config", &blas.get_config);
+        if (!blas.gemm)
+            snprintf(blas.why, sizeof blas.why, "the library has no " TEXT(CBLAS_GEMM));
     }
-    if (find(library, "openblas_get_parallel", &blas.get_parallel) && blas.get_parallel() == BY_OPENMP)
+    if (blas.gemm && blas.get_config && strstr(blas.get_config(), "USE64BITINT")) {
+        blas.gemm = NULL;
+        snprintf(blas.why, sizeof blas.why, "the library takes integers of 64 bits, not of 32");
+    }
+    if (blas.gemm && blas.get_parallel && blas.get_parallel() == BY_OPENMP)
         blas.follows_openmp = true;
-    else if (find(library, "openblas_set_num_threads", &blas.set_num_threads))
+    else if (blas.gemm && blas.set_num_threads)
         blas.set_num_threads(1);
+}
+
+/* A buffer for each thread that multiplies and, unless OpenBLAS is there already, for each of its own. */
+static bool room_for(int threads, bool is_loaded)
+{
+    static const int64_t buffer = (INT64_C(128) + 2) << 20;
+    const char *own = getenv("OPENBLAS_NUM_THREADS");
+    if (!is_loaded && !CBLAS_GEMM)
+        threads += own && atoi(own) > 0 ? atoi(own) - 1 : omp_get_num_procs() - 1;
+    void *room = mmap(NULL, (size_t)(threads * buffer), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (room == MAP_FAILED)
+        return heed_fail(HEED_MEMORY,
+                         "gemm: out of memory: OpenBLAS needs a buffer of 128 MiB for each of %d threads, and would "
+                         "wait for it for ever; hint: raise `ulimit -v`, or use fewer threads, of OpenBLAS too "
+                         "(OPENBLAS_NUM_THREADS=1)",
+                         threads);
+    munmap(room, (size_t)(threads * buffer));
+    return true;
 }
 
 static bool ready(int threads)
 {
-    static const int64_t buffer = (INT64_C(128) + 2) << 20;
     static atomic_int seen; /* so many at once have been looked for */
+    int before = atomic_load(&seen);
+    if (before < threads && !room_for(threads, before > 0))
+        return false;
     pthread_once(&loaded, load);
     if (!blas.gemm)
         return heed_fail(HEED_UNSUPPORTED,
-                         "gemm: OpenBLAS is needed for products in double, on this CPU or with --gemm blas: %s; hint: "
-                         "install it, or name another CBLAS library in HEED_BLAS",
+                         "gemm: this product is for BLAS, and there is none: %s; hint: install OpenBLAS, or name a "
+                         "library with CBLAS in HEED_BLAS",
                          blas.why);
-    if (!blas.get_parallel || atomic_load(&seen) >= threads)
-        return true;
-    void *room = mmap(NULL, (size_t)(threads * buffer), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (room == MAP_FAILED)
-        return heed_fail(
-            HEED_MEMORY,
-            "gemm: out of memory: OpenBLAS needs a buffer of 128 MiB for each of %d threads, and would wait "
-            "for it for ever; hint: raise `ulimit -v`, or use fewer threads",
-            threads);
-    munmap(room, (size_t)(threads * buffer));
-    atomic_store(&seen, threads);
+    if (before < threads)
+        atomic_store(&seen, threads);
     return true;
 }
 
@@ -236,4 +265,4 @@ static void run(const gemm_product *p, heed_real *scratch)
         omp_set_num_threads(threads);
 }
 
-const gemm_way k_blas = { .scratch = scratch_lines, .run = run, .ready = ready };
+const gemm_way k_blas = { .scratch = scratch_lines, .run = run, .ready = ready, .rows = 96, .columns = 64 };
