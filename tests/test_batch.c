@@ -417,7 +417,7 @@ static void running_out_of_memory_is_an_error(void **state)
     check_memory_sweep(whole_life, 10);
 
     /* each of these arrays needs a block of its own; whichever fails, the arena is as it was */
-    enum { ROWS = 200, LENGTH = 255 };
+    enum { ROWS = 5000, LENGTH = 255 };
     heed_dataset *data = random_data(ROWS, LENGTH, 1);
     int32_t rows[ROWS];
     for (int i = 0; i < ROWS; i++)

@@ -302,7 +302,8 @@ static void test_out_of_memory(void **state)
 {
     (void)state;
     for (int64_t n = 1;; n++) {
-        heed_params *params = make_params((const int64_t[]){ 300000 }, 1, 1);
+        heed_params *params =
+            make_params((const int64_t[]){ 1200000 }, 1, 1); /* each moment needs a block of its own */
         heed_memory_fail_at(n, true);
         heed_adamw opt = heed_adamw_make(params, (heed_adamw_desc){ .lr = 1 });
         heed_memory_fail_at(0, false);
