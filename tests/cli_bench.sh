@@ -27,6 +27,9 @@ expect 1 'standard output' bash -c "'$bench' --workload MLP --case mlp_64 ${quic
 blas=("$bench" --workload W1 --gemm blas "${quick[@]}")
 HEED_BLAS=none.so expect 1 'none.so' "${blas[@]}"
 HEED_BLAS=libm.so.6 expect 1 'has no cblas_sgemm' "${blas[@]}"
+echo 'char *openblas_get_config(void) { return "USE64BITINT"; } void cblas_sgemm(void) {}' >wide.c
+check 'a BLAS of 64-bit integers is built' "${CC:-cc}" -shared -fPIC -o wide.so wide.c
+HEED_BLAS=$PWD/wide.so expect 1 'integers of 64 bits' "${blas[@]}"
 case $bench in
 */asan*) echo 'skipped: ASan needs more address space than a limit leaves' ;;
 *) expect 1 'OPENBLAS_NUM_THREADS=1' bash -c "ulimit -v 200000; exec ${blas[*]}" ;; # OpenBLAS itself would hang
