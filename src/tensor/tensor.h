@@ -115,9 +115,8 @@ HEED_CHECKED heed_arena *heed_arena_new(void);
 HEED_API void heed_arena_free(heed_arena *arena); /* NULL is allowed */
 HEED_CHECKED void *heed_arena_alloc(heed_arena *arena, int64_t bytes);
 HEED_API heed_arena_mark heed_arena_marked(heed_arena *arena);
-HEED_API void heed_arena_rewind(heed_arena *arena,
-                                heed_arena_mark mark); /* frees what came after; a reset ends marks */
-HEED_API void heed_arena_reset(heed_arena *arena);     /* frees everything */
+HEED_API void heed_arena_rewind(heed_arena *arena, heed_arena_mark mark); /* frees what came after the mark */
+HEED_API void heed_arena_reset(heed_arena *arena);                        /* frees everything; marks end */
 
 /* ---- shapes (shape.c) ------------------------------------------------------------------------------------------ */
 enum { HEED_MAX_RANK = 6 };

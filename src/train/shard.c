@@ -165,12 +165,12 @@ static bool slabs_ready(heed_trainer *trainer, int shards)
     trainer->in_place = *heed_grads_backwards(own) == 0;
     for (int p = 0; p < heed_params_count(trainer->params); p++)
         trainer->in_place &= heed_grads_empty(own)[p];
-    for (int from = trainer->in_place, to; from < shards; from = to) { /* those that are missing side by side */
-        for (to = from; to < shards && !trainer->grads[to];)
-            to++;
-        if (to > from && !heed_grads_in(trainer->arena, trainer->params, to - from, trainer->grads + from))
+    for (int i = trainer->in_place; i < shards; i++) {
+        int missing = 0; /* side by side */
+        while (i + missing < shards && !trainer->grads[i + missing])
+            missing++;
+        if (missing && !heed_grads_in(trainer->arena, trainer->params, missing, trainer->grads + i))
             return false;
-        to += to == from;
     }
     return true;
 }
