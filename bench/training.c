@@ -71,6 +71,7 @@ void training_step(void *context)
 {
     training *t = context;
     training_gradients(t);
+    t->opt.known_norm = heed_trainer_norm(t->trainer);
     if (!heed_adamw_step(&t->opt))
         die("step %lld: %s", (long long)t->steps, heed_error());
     if (t->steps++ == 0)

@@ -220,6 +220,31 @@ static void test_sgd_refuses_too(void **state)
     heed_params_free(params);
 }
 
+/* A norm that the caller knows is believed, once: by the clipping, and where it is no norm. */
+static void test_a_known_norm(void **state)
+{
+    (void)state;
+    heed_params *params = make_small();
+    heed_sgd opt = heed_sgd_make(params, (heed_sgd_desc){ .lr = 1, .clip = 1 });
+    const double before = (double)heed_params_values(params)[0], gradient[10] = { 3 };
+    give_gradients(params, gradient, 1);
+    opt.known_norm = 4;
+    assert_true(heed_sgd_step(&opt) && opt.norm == 4 && opt.known_norm == 0);
+    check_close((double)heed_params_values(params)[0], before - 0.75, 1e-6);
+    give_gradients(params, gradient, 1);
+    assert_true(heed_sgd_step(&opt));
+    check_close(opt.norm, 3, 1e-15);
+    const double bad[] = { (double)NAN, (double)INFINITY, -1 };
+    for (int i = 0; i < 3; i++) {
+        give_gradients(params, gradient, 1);
+        opt.known_norm = bad[i];
+        assert_false(heed_sgd_step(&opt));
+        check_failed(HEED_BAD_STATE, "sgd_step: the gradient's norm is ");
+        assert_true(opt.known_norm == 0 && opt.norm == 3);
+    }
+    heed_params_free(params);
+}
+
 static void test_bad_clipping(void **state)
 {
     (void)state;
@@ -346,6 +371,7 @@ int main(void)
         cmocka_unit_test(test_refused_steps_write_nothing),
         cmocka_unit_test(test_a_norm_beyond_range),
         cmocka_unit_test(test_sgd_refuses_too),
+        cmocka_unit_test(test_a_known_norm),
         cmocka_unit_test(test_bad_clipping),
         cmocka_unit_test(test_step_between_forward_and_backward),
         cmocka_unit_test(test_forward_alone_is_no_gradient),

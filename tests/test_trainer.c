@@ -117,6 +117,7 @@ static void test_steps_add_up(void **state)
     memcpy(once, g, (size_t)n * sizeof *g);
     assert_true(mlp_step(&m, trainer, 0, NULL)); /* no step of an optimiser in between */
     assert_int_equal(*heed_grads_backwards(heed_params_grads(m.params)), 2);
+    assert_true(heed_trainer_norm(trainer) == 0); /* it knows only what it added */
     for (int64_t i = 0; i < n; i++)
         if (i < m.rare->offset || i >= m.rare->offset + 2)
             assert_true(g[i] == 2 * once[i]);
@@ -125,7 +126,8 @@ static void test_steps_add_up(void **state)
 }
 
 /* ---- threads ---------------------------------------------------------------------------------------------------- */
-/* Four steps of training; all parameters, moments and losses end up in `out`. */
+/* Four steps of training; all parameters, moments and losses end up in `out`. One thread takes the gradient's norm, more
+ * are told it. */
 static size_t train(int64_t rows, int64_t hidden, int shards, uint64_t seed, int threads, unsigned char *out)
 {
     mlp m = mlp_new(rows, 5, hidden, 3, seed);
@@ -138,7 +140,10 @@ static size_t train(int64_t rows, int64_t hidden, int shards, uint64_t seed, int
     size_t bytes = (size_t)heed_params_numel(m.params) * sizeof(heed_real), used = 0;
     for (int step = 0; step < 4; step++) {
         double loss;
-        assert_true(mlp_step(&m, trainer, step, &loss) && heed_adamw_step(&opt));
+        assert_true(mlp_step(&m, trainer, step, &loss));
+        assert_true(heed_trainer_norm(trainer) == heed_grad_norm(m.params, 1));
+        opt.known_norm = threads > 1 ? heed_trainer_norm(trainer) : 0;
+        assert_true(heed_adamw_step(&opt) && opt.known_norm == 0);
         memcpy(out + used, &loss, sizeof loss);
         memcpy(out + used + sizeof loss, &opt.norm, sizeof opt.norm);
         used += sizeof loss + sizeof opt.norm;
@@ -229,7 +234,7 @@ static void test_failures_leave_no_gradient(void **state)
         };
         assert_false(heed_trainer_step(trainer, desc, &loss));
         check_failed(cases[i].error, cases[i].message);
-        assert_true(loss == -1);
+        assert_true(loss == -1 && heed_trainer_norm(trainer) == 0);
         for (int p = 0; p < heed_params_count(m.params); p++)
             assert_true(heed_grads_empty(heed_params_grads(m.params))[p]);
         assert_false(heed_adamw_step(&opt));

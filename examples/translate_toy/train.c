@@ -166,6 +166,7 @@ static double train_step(loop *l)
     for (int64_t i = 0; i < batches; i++)
         loss += add_batch(l, tokens);
     m->opt.lr = model_learning_rate(m, m->at.step + 1);
+    m->opt.known_norm = heed_trainer_norm(l->trainer);
     if (!heed_adamw_step(&m->opt))
         die("step %lld: %s; the last saved model is in \"%s\"", (long long)m->at.step + 1, heed_error(), l->last);
     m->at.step++;

@@ -1,5 +1,6 @@
-/* Optimisers: gradients in, new values out. A step is two passes over the slab: the norm, which also shows whether
- * every gradient is finite, and then the update, where a piece of x, m, v and g is read and written once.
+/* Optimisers: gradients in, new values out. A step is two passes over the slab: the norm, unless the caller knows it,
+ * which also shows whether every gradient is finite, and then the update, where a piece of x, m, v and g is read and
+ * written once.
  *
  * Everything that can refuse a step comes before the second pass. */
 #include <math.h>
@@ -42,11 +43,14 @@ static double clip_factor(double clip, double norm)
     return clip > 0 && clip < norm + 1e-6 ? clip / (norm + 1e-6) : 1;
 }
 
-/* What comes before the first write: norm and factor receive the gradient's norm and what clipping makes of it. */
-static bool begin_step(const char *who, heed_params *params, double lr, double clip, int threads, double *norm,
-                       heed_real *factor)
+/* What comes before the first write: norm and factor receive the gradient's norm and what clipping makes of it. A known
+ * norm is used up, even by a step that is refused. */
+static bool begin_step(const char *who, heed_params *params, double lr, double clip, int threads, double *known,
+                       double *norm, heed_real *factor)
 {
     static const char hint[] = "nothing was changed; heed_grads_clear(heed_params_grads(params)) skips the step";
+    double found = *known;
+    *known = 0;
     if (!params)
         return heed_fail(HEED_BAD_STATE, "%s: the optimiser was not made", who);
     if (!in_range(who, "lr", lr, 0, HUGE_VAL, "0 or more"))
@@ -54,10 +58,9 @@ static bool begin_step(const char *who, heed_params *params, double lr, double c
     if (*heed_grads_backwards(heed_params_grads(params)) == 0)
         return heed_fail(HEED_BAD_STATE, "%s: no backward pass was completed since the last step; nothing was changed",
                          who);
-    double found;
-    if (!slab_norm(params, threads, &found))
+    if (found == 0 && !slab_norm(params, threads, &found))
         return false;
-    if (!isfinite(found)) {
+    if (!(found >= 0 && isfinite(found))) {
         if (slab_check_finite(params, who, hint))
             heed_fail(HEED_BAD_STATE, "%s: the gradient's norm is %g; %s", who, found, hint);
         return false;
@@ -126,7 +129,7 @@ bool heed_adamw_step(heed_adamw *opt)
 {
     static const char who[] = "adamw_step";
     heed_real factor = 1;
-    if (!begin_step(who, opt->params, opt->lr, opt->desc.clip, opt->threads, &opt->norm, &factor))
+    if (!begin_step(who, opt->params, opt->lr, opt->desc.clip, opt->threads, &opt->known_norm, &opt->norm, &factor))
         return false;
     const heed_adamw_desc *d = &opt->desc;
     double t = (double)(opt->step + 1), decay = d->coupled ? 0 : d->weight_decay;
@@ -188,7 +191,7 @@ bool heed_sgd_step(heed_sgd *opt)
 {
     static const char who[] = "sgd_step";
     heed_real factor = 1;
-    if (!begin_step(who, opt->params, opt->lr, opt->desc.clip, opt->threads, &opt->norm, &factor))
+    if (!begin_step(who, opt->params, opt->lr, opt->desc.clip, opt->threads, &opt->known_norm, &opt->norm, &factor))
         return false;
     heed_grads *grads = heed_params_grads(opt->params);
     sgd_pass pass = { .x = heed_params_values(opt->params), .m = opt->m, .g = heed_grads_data(grads) };

@@ -95,6 +95,7 @@ struct heed_trainer {
     int shards;
     heed_grads **grads; /* [shards]; NULL until the shard needs one */
     double *losses;     /* [shards] */
+    double norm;        /* of what the last step left; 0: not known */
     bool in_place;      /* this step's first shard uses the params' own slab, which was empty */
     bool *untouched;    /* [parameters]: without a gradient in any shard of this step */
 };
@@ -288,6 +289,8 @@ static bool sum_shards(heed_trainer *trainer, int shards, double divisor)
     for (int p = 0; p < count; p++)
         heed_grads_empty(own)[p] &= trainer->untouched[p];
     *heed_grads_backwards(own) = before + reached;
+    if (trainer->in_place && isfinite(squares))
+        trainer->norm = sqrt(squares);
     return isfinite(squares) ||
            slab_check_finite(params, "trainer_step", "no gradient is left; check_finite names the first op");
 }
@@ -296,6 +299,7 @@ bool heed_trainer_step(heed_trainer *trainer, heed_trainer_step_desc desc, doubl
 {
     if (!trainer)
         return heed_fail(HEED_BAD_ARGUMENT, "trainer_step: trainer is NULL");
+    trainer->norm = 0;
     step_job job = { .trainer = trainer, .desc = &desc };
     bool ok = check_step(&desc) && grow(trainer, desc.shards) && slabs_ready(trainer, desc.shards) &&
               heed_shards_run(desc.shards, trainer->desc.threads, run_shard, &job) &&
@@ -310,4 +314,9 @@ bool heed_trainer_step(heed_trainer *trainer, heed_trainer_step_desc desc, doubl
     if (loss)
         *loss = sum / desc.divisor;
     return true;
+}
+
+double heed_trainer_norm(const heed_trainer *trainer)
+{
+    return trainer ? trainer->norm : 0;
 }

@@ -41,7 +41,10 @@ typedef struct {
     int64_t step;     /* steps done */
     heed_real *m, *v; /* moments, laid out like the slab */
     double norm;      /* of the last step's gradient, before clipping */
-    int threads;      /* 0: heed_threads(); any number gives the same bits */
+    /* Of the next step's gradient, as heed_trainer_norm or heed_grad_norm has just given it: the step reads the gradient
+     * once less, and believes it. 0: not known. A step sets it back to 0. */
+    double known_norm;
+    int threads; /* 0: heed_threads(); any number gives the same bits */
 } heed_adamw;
 HEED_API heed_adamw_desc heed_adamw_defaults(void);
 HEED_CHECKED heed_adamw heed_adamw_make(heed_params *params, heed_adamw_desc desc);
@@ -58,7 +61,7 @@ typedef struct {
     double lr;
     int64_t step;
     heed_real *m; /* v = momentum v + g; x -= lr v */
-    double norm;
+    double norm, known_norm;
     int threads;
 } heed_sgd;
 HEED_CHECKED heed_sgd heed_sgd_make(heed_params *params, heed_sgd_desc desc);
@@ -108,6 +111,9 @@ typedef struct {
  * loss receives the summed loss / divisor; it may be NULL. Without an optimiser's step in between, gradients add up.
  * A non-finite loss or gradient is an error. Any failure leaves no gradient at all. */
 HEED_CHECKED bool heed_trainer_step(heed_trainer *trainer, heed_trainer_step_desc desc, double *loss);
+/* The norm of the gradients that the last step left, as heed_grad_norm would find it; 0 after a step that failed, or
+ * that added to what was there: not known. */
+HEED_API double heed_trainer_norm(const heed_trainer *trainer);
 
 /* ---- checkpoints (checkpoint.c) ------------------------------------------------------------------------------------
  * One safetensors file: parameters under their names, moments as optim.m.NAME and optim.v.NAME, and what you add as
