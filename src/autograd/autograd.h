@@ -76,6 +76,8 @@ HEED_API bool heed_tape_set_eval(heed_tape *tape, bool on); /* returns what it w
 HEED_API bool heed_tape_is_eval(const heed_tape *tape);
 HEED_API bool heed_tape_is_grad(const heed_tape *tape);
 HEED_API int64_t heed_tape_length(const heed_tape *tape); /* nodes recorded */
+/* Where the tape's values lie: memory taken here is gone at a reset, or at a rewind to a mark from before. */
+HEED_API heed_arena *heed_tape_arena(heed_tape *tape);
 
 /* ---- entering the tape (var.c) -------------------------------------------------------------------------------- */
 HEED_API heed_var *heed_input(heed_tape *tape, heed_shape shape, const heed_real *data);   /* copied; no gradient */

@@ -163,6 +163,10 @@ int64_t heed_tape_length(const heed_tape *tape)
 {
     return tape->n_nodes;
 }
+heed_arena *heed_tape_arena(heed_tape *tape)
+{
+    return tape->arena;
+}
 void heed_tape_bind(heed_tape *tape, void *slab)
 {
     tape->slab = slab;

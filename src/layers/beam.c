@@ -287,21 +287,19 @@ static bool run(search *s)
     return true;
 }
 
-/* One block for all arrays of at most `most` hypotheses. NULL: no memory, or too many. */
-static void *arrays(search *s, int64_t most)
+/* All arrays of at most `most` hypotheses, in one block. */
+static bool arrays(search *s, int64_t most)
 {
     int64_t tokens, bytes, words;
     if (!size_mul(most, s->desc.max_length, &tokens) || !size_mul(most, 3, &words) ||
         !size_add(words, tokens, &words) || !size_add(words, tokens, &words) || !size_mul(words, 4, &words) ||
         !size_mul(most, 2 * (int64_t)sizeof(double), &bytes) || !size_add(bytes, words, &bytes) ||
-        !size_add(bytes, 2 * s->desc.beam * (int64_t)sizeof(extension), &bytes)) {
-        heed_fail(HEED_BAD_SHAPE, "decode_beam: %lld rows with beam %d and max_length %lld are too many",
-                  (long long)s->rows, s->desc.beam, (long long)s->desc.max_length);
-        return NULL;
-    }
-    void *block = memory_get(bytes);
+        !size_add(bytes, 2 * s->desc.beam * (int64_t)sizeof(extension), &bytes))
+        return heed_fail(HEED_BAD_SHAPE, "decode_beam: %lld rows with beam %d and max_length %lld are too many",
+                         (long long)s->rows, s->desc.beam, (long long)s->desc.max_length);
+    extension *block = heed_arena_alloc(heed_tape_arena(s->tape), bytes);
     if (!block)
-        return NULL;
+        return false;
     s->best = block;
     s->scores = (double *)(s->best + 2 * s->desc.beam);
     s->next_scores = s->scores + most;
@@ -310,18 +308,35 @@ static void *arrays(search *s, int64_t most)
     s->parents = s->next_sentence + most;
     s->tokens = s->parents + most;
     s->next_tokens = s->tokens + tokens;
-    return block;
+    return true;
 }
 
 static bool caches(search *s, int64_t most)
 {
     if (s->desc.no_cache)
         return true;
-    s->cache = heed_decode_cache_new(s->m, most, s->src_length, s->desc.max_length);
-    s->spare = s->cache ? heed_decode_cache_new(s->m, most, s->src_length, s->desc.max_length) : NULL;
+    heed_arena *arena = heed_tape_arena(s->tape);
+    s->cache = decode_cache_in(arena, s->m, most, s->src_length, s->desc.max_length);
+    s->spare = s->cache ? decode_cache_in(arena, s->m, most, s->src_length, s->desc.max_length) : NULL;
     if (s->cache)
         decode_cache_set_rows(s->cache, s->rows);
     return s->spare;
+}
+
+/* One empty hypothesis a sentence, and no results. */
+static void begin(search *s)
+{
+    const heed_beam_results *to = &s->to;
+    for (int64_t i = 0; i < s->rows; i++) {
+        s->sentence[i] = (int32_t)i;
+        s->scores[i] = 0;
+    }
+    for (int64_t i = 0; i < s->rows * s->desc.n_best; i++) {
+        to->lengths[i] = -1;
+        to->scores[i] = -(double)INFINITY;
+    }
+    for (int64_t i = 0; i < s->rows * s->desc.n_best * s->desc.max_length; i++)
+        to->tokens[i] = s->desc.eos;
 }
 
 bool heed_decode_beam(const heed_transformer *m, heed_tape *tape, const int32_t *src, const int32_t *lengths,
@@ -337,27 +352,14 @@ bool heed_decode_beam(const heed_transformer *m, heed_tape *tape, const int32_t 
     if (!size_mul(rows, desc.beam, &most) || most > INT32_MAX)
         return heed_fail(HEED_BAD_SHAPE, "decode_beam: %lld rows with beam %d are too many", (long long)rows,
                          desc.beam);
-    void *block = arrays(&s, most);
-    if (!block)
-        return false;
-    for (int64_t i = 0; i < rows; i++) {
-        s.sentence[i] = (int32_t)i;
-        s.scores[i] = 0;
-    }
-    for (int64_t i = 0; i < rows * s.desc.n_best; i++) {
-        to.lengths[i] = -1;
-        to.scores[i] = -(double)INFINITY;
-    }
-    for (int64_t i = 0; i < rows * s.desc.n_best * desc.max_length; i++)
-        to.tokens[i] = desc.eos;
     heed_tape_mark mark = heed_tape_marked(tape);
     bool eval = heed_tape_set_eval(tape, true), grad = heed_tape_set_grad(tape, false);
-    bool done = caches(&s, most) && run(&s);
+    bool done = arrays(&s, most) && caches(&s, most);
+    if (done) {
+        begin(&s);
+        done = run(&s);
+    }
     heed_tape_set_eval(tape, eval);
     heed_tape_set_grad(tape, grad);
-    done = heed_tape_rewind(tape, mark) && done;
-    heed_decode_cache_free(s.cache);
-    heed_decode_cache_free(s.spare);
-    memory_put(block);
-    return done;
+    return heed_tape_rewind(tape, mark) && done; /* what the search held goes with it */
 }

@@ -34,8 +34,8 @@ static void cache_lay_out(heed_decode_cache *cache, heed_real *data, heed_cache 
     }
 }
 
-heed_decode_cache *heed_decode_cache_new(const heed_transformer *m, int64_t rows, int64_t src_length,
-                                         int64_t max_length)
+heed_decode_cache *decode_cache_in(heed_arena *arena, const heed_transformer *m, int64_t rows, int64_t src_length,
+                                   int64_t max_length)
 {
     if (!m || m->decoder.n_layers < 1 || rows < 1 || src_length < 1 || max_length < 1) {
         heed_fail(HEED_BAD_ARGUMENT,
@@ -53,7 +53,7 @@ heed_decode_cache *heed_decode_cache_new(const heed_transformer *m, int64_t rows
                   (long long)rows, (long long)src_length, (long long)max_length);
         return NULL;
     }
-    char *block = memory_get(bytes);
+    char *block = arena ? heed_arena_alloc(arena, bytes) : memory_get(bytes);
     if (!block)
         return NULL;
     heed_decode_cache *cache = (heed_decode_cache *)(void *)block;
@@ -66,6 +66,12 @@ heed_decode_cache *heed_decode_cache_new(const heed_transformer *m, int64_t rows
     cross.capacity = src_length;
     cache_lay_out(cache, (heed_real *)(void *)(block + head + lists), self, self_size, cross, cross_size);
     return cache;
+}
+
+heed_decode_cache *heed_decode_cache_new(const heed_transformer *m, int64_t rows, int64_t src_length,
+                                         int64_t max_length)
+{
+    return decode_cache_in(NULL, m, rows, src_length, max_length);
 }
 
 void heed_decode_cache_free(heed_decode_cache *cache)
@@ -245,14 +251,12 @@ bool heed_decode_greedy(const heed_transformer *m, heed_tape *tape, const int32_
     s.out_lengths = out_lengths;
     if (!check(&s, src))
         return false;
-    if (!desc.no_cache && !(s.cache = heed_decode_cache_new(m, rows, src_length, desc.max_length)))
-        return false;
     heed_tape_mark mark = heed_tape_marked(tape);
+    if (!desc.no_cache && !(s.cache = decode_cache_in(heed_tape_arena(tape), m, rows, src_length, desc.max_length)))
+        return false;
     bool eval = heed_tape_set_eval(tape, true), grad = heed_tape_set_grad(tape, false);
     bool done = search_all(&s, src, lengths);
     heed_tape_set_eval(tape, eval);
     heed_tape_set_grad(tape, grad);
-    done = heed_tape_rewind(tape, mark) && done;
-    heed_decode_cache_free(s.cache);
-    return done;
+    return heed_tape_rewind(tape, mark) && done; /* the cache goes with it */
 }

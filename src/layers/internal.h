@@ -11,6 +11,9 @@ struct heed_decode_cache {
     heed_cache *self, *cross; /* [layers] */
 };
 
+/* heed_decode_cache_new in an arena, and gone with it; NULL: in memory of its own, for heed_decode_cache_free. */
+heed_decode_cache *decode_cache_in(heed_arena *arena, const heed_transformer *m, int64_t rows, int64_t src_length,
+                                   int64_t max_length);
 /* to holds, as row i, what `from` holds as row parents[i], i < rows; to has room for them. Cross caches are exchanged
  * instead if same_sources says that every row keeps its source. */
 void decode_cache_gather(heed_decode_cache *to, heed_decode_cache *from, const int32_t *parents, int64_t rows,
