@@ -60,17 +60,21 @@ static void check_choices(const arguments *a)
 }
 
 /* A resumed run is the run that was stopped: only what does not change its steps may be asked for anew. */
-static void refuse_changes(const command_line *line, configuration asked, configuration saved)
+static void take_changes(const command_line *line, configuration asked, configuration *run)
 {
     option now[CONFIGURATION_ROWS], then[CONFIGURATION_ROWS];
     int n = configuration_options(&asked, now);
-    configuration_options(&saved, then);
+    configuration_options(run, then);
     for (int i = 0; i < n; i++) {
+        size_t size = now[i].kind == OPTION_FLAG ? sizeof(bool) : 8;
         bool same = now[i].kind == OPTION_TEXT
                         ? strcmp(*(const char **)now[i].value, *(const char **)then[i].value) == 0
-                        : memcmp(now[i].value, then[i].value, now[i].kind == OPTION_FLAG ? sizeof(bool) : 8) == 0;
-        bool ends = strcmp(now[i].name, "steps") == 0 || strcmp(now[i].name, "patience") == 0;
-        if (option_given(line, now[i].name) && !same && !ends)
+                        : memcmp(now[i].value, then[i].value, size) == 0;
+        if (!option_given(line, now[i].name) || same)
+            continue;
+        if (now[i].marks & OPTION_ANEW)
+            memcpy(then[i].value, now[i].value, size);
+        else
             die("--%s differs from the run that --resume goes on with; leave it out, or start anew with --force",
                 now[i].name);
     }
@@ -101,14 +105,10 @@ static model *start_or_resume(const arguments *a, const command_line *line, cons
         if (m->at.data != fingerprint)
             die("--resume: the run in \"%s\" was trained or validated on other pairs; give the same data as before",
                 a->out);
-        refuse_changes(line, a->config, m->config);
-        if (option_given(line, "steps") && a->config.steps < m->at.step)
-            die("--steps %lld: the run in \"%s\" has done %lld steps already", (long long)a->config.steps, a->out,
+        take_changes(line, a->config, &m->config);
+        if (m->config.steps < m->at.step)
+            die("--steps %lld: the run in \"%s\" has done %lld steps already", (long long)m->config.steps, a->out,
                 (long long)m->at.step);
-        if (option_given(line, "steps"))
-            m->config.steps = a->config.steps;
-        if (option_given(line, "patience"))
-            m->config.patience = a->config.patience;
         return m;
     }
     if (there && !a->force)

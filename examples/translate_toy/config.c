@@ -48,7 +48,7 @@ int configuration_options(configuration *c, option *rows)
           0 },
         { "share-embeddings", OPTION_FLAG, &c->share_embeddings, NULL,
           "one vocabulary and embedding for both languages", 0, 0, 0 },
-        { "steps", OPTION_INTEGER, &c->steps, "N", "training steps", 0, ANY, 0 },
+        { "steps", OPTION_INTEGER, &c->steps, "N", "training steps", 0, ANY, OPTION_ANEW },
         { "batch", OPTION_INTEGER, &c->batch, "N", "sentence pairs a batch; 0: as many as --max-tokens allows", 0, 1e6,
           0 },
         { "max-tokens", OPTION_INTEGER, &c->max_tokens, "N", "tokens a batch, padding too, on its longer side; 0: any",
@@ -73,7 +73,7 @@ int configuration_options(configuration *c, option *rows)
         { "valid-every", OPTION_INTEGER, &c->valid_every, "N", "steps between validations and saves", 1, ANY, 0 },
         { "metric", OPTION_TEXT, &c->metric, "NAME", "what is best on validation: loss or bleu", 0, 0, 0 },
         { "patience", OPTION_INTEGER, &c->patience, "N", "stop after N validations without a new best; 0: never", 0,
-          ANY, 0 },
+          ANY, OPTION_ANEW },
         { "average", OPTION_INTEGER, &c->average, "N", "also save the mean of the last N validated models; 0: not", 0,
           1000, 0 },
     };

@@ -11,8 +11,8 @@
 typedef enum { OPTION_FLAG, OPTION_TEXT, OPTION_INTEGER, OPTION_NUMBER } option_kind;
 
 /* GIVEN: on the command line or in a --config file. THIS_START: about this start, not the run, so neither read from JSON nor
- * written to it. ADDED: files of models from before it lack it. */
-enum { OPTION_GIVEN = 1, OPTION_THIS_START = 2, OPTION_ADDED = 4 };
+ * written to it. ADDED: files of models from before it lack it. ANEW: a number that --resume may set anew. */
+enum { OPTION_GIVEN = 1, OPTION_THIS_START = 2, OPTION_ADDED = 4, OPTION_ANEW = 8 };
 
 typedef struct {
     const char *name; /* without "--" */
