@@ -35,7 +35,7 @@ typedef struct {
     const float *a, *b, *bias; /* bias [width] or NULL */
     int64_t c_row, a_row, a_k, b_k, k;
     float beta;
-    uintptr_t soon; /* where the next strip is: it is called into the cache meanwhile */
+    uintptr_t soon, each; /* what is needed next and from k to k, in bytes: it is called into the cache meanwhile */
 } tile;
 
 /* The constants come from the caller below: the loops unroll, and the sums are registers. */
@@ -52,8 +52,7 @@ static inline __attribute__((always_inline)) void sum_tile(const tile *t, int ro
         __builtin_prefetch(t->c + s / vectors * t->c_row + s % vectors * LANES, 1);
     const float *a[] = { t->a, t->a + STEP * a_row, t->a + 2 * STEP * a_row }, *b = t->b; /* few pointers: no spills */
     uintptr_t soon = t->soon;
-    uintptr_t each = (uintptr_t)(a_k == 1 ? LANES : a_k) * sizeof(float);
-    for (int64_t k = 0; k < t->k; k++, b += t->b_k, soon += each) {
+    for (int64_t k = 0; k < t->k; k++, b += t->b_k, soon += t->each) {
         __builtin_prefetch((const void *)soon);
         UNROLL
         for (int s = 0; s < rows * vectors; s++) {
@@ -200,10 +199,13 @@ static columns_of_b place_columns(float *out, const float *b, gemm_axis k, gemm_
     return (columns_of_b){ out, k.size, 0 };
 }
 
-/* Where rows of a are read: a's own, or a copy. */
+/* Where rows of a are read: a's own, or a copy; and what is to be fetched during a strip: the next one, or a share of
+ * what will be copied next. */
 typedef struct {
     const float *at;
     int64_t row, k, strip; /* from row to row, from k to k, from strip to strip */
+    const float *next;
+    int64_t next_k, next_strip;
 } rows_of_a;
 
 /* m.size rows of a, GROUP strips at most. They are read where they stay if they fill their tiles and one read does not
@@ -211,14 +213,14 @@ typedef struct {
 static rows_of_a place_rows(float *room, const float *a, gemm_axis m, gemm_axis k)
 {
     if (m.size % STEP == 0 && ((k.a == 1 && m.a % PAGE != 0) || (m.a == 1 && k.a < PAGE)))
-        return (rows_of_a){ a, m.a, k.a, ROWS * m.a };
+        return (rows_of_a){ a, m.a, k.a, ROWS * m.a, a + ROWS * m.a, k.a == 1 ? LANES : k.a, ROWS * m.a };
     int64_t padded = (m.size + STEP - 1) / STEP * STEP;
     if (k.a == 1) {
         for (int64_t i = 0; i < m.size; i++)
             memcpy(room + i * STRIP, a + i * m.a, (size_t)k.size * sizeof *room);
         for (int64_t i = m.size; i < padded; i++)
             memset(room + i * STRIP, 0, (size_t)k.size * sizeof *room);
-        return (rows_of_a){ room, STRIP, 1, ROWS * STRIP };
+        return (rows_of_a){ room, STRIP, 1, ROWS * STRIP, room + ROWS * STRIP, LANES, ROWS * STRIP };
     }
     for (int64_t j = 0; j < k.size; j++) {
         float *to = room + j * GROUP * ROWS;
@@ -229,7 +231,7 @@ static rows_of_a place_rows(float *room, const float *a, gemm_axis m, gemm_axis 
             for (int64_t i = 0; i < padded; i++)
                 to[i] = i < m.size ? from[i * m.a] : 0;
     }
-    return (rows_of_a){ room, 1, GROUP * ROWS, ROWS };
+    return (rows_of_a){ room, 1, GROUP * ROWS, ROWS, a + GROUP * ROWS * m.a, k.a, LANES };
 }
 
 /* ---- the product ------------------------------------------------------------------------------------------------- */
@@ -305,7 +307,6 @@ static void run_strip(tile t, columns_of_b b, gemm_axis m, gemm_axis n, bool bia
         gemm_axis here = n;
         int64_t left = n.size - from, width = panel_width(left);
         here.size = least(left, width);
-        t.soon = from == 0 ? (uintptr_t)(t.a + (t.a_k == 1 ? m.size * t.a_row : m.size)) : (uintptr_t)t.a;
         t.b = b.at + from * b.column, t.b_k = b.k ? b.k : width, t.c = c + from * n.c,
         t.bias = bias && !bias_of_rows ? bias + from : bias;
         if (m.size % STEP == 0 && here.size == width && n.c == 1 && !(bias && bias_of_rows))
@@ -314,6 +315,7 @@ static void run_strip(tile t, columns_of_b b, gemm_axis m, gemm_axis n, bool bia
             run_turned(t, width, here, bias && bias_of_rows);
         else
             run_edge(t, width, m, here, bias_of_rows);
+        t.each = 0; /* once is enough */
     }
 }
 
@@ -325,6 +327,8 @@ static void run_group(tile t, rows_of_a a, columns_of_b b, gemm_axis m, gemm_axi
     for (int64_t strip = 0; left > 0; strip++, left -= ROWS) {
         m.size = least(left, ROWS);
         t.a = a.at + strip * a.strip;
+        t.soon = (uintptr_t)(a.next + strip * a.next_strip);
+        t.each = (uintptr_t)a.next_k * sizeof(float);
         run_strip(t, b, m, n, bias_of_rows);
         t.c += ROWS * m.c;
         if (t.bias && bias_of_rows)
