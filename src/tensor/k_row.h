@@ -37,12 +37,12 @@ static inline double k_row_sum(const heed_real *x, int64_t n)
     return k_sums_total(&sums);
 }
 
-/* sum of exp(x_i - top) */
+/* sum of exp(x_i - top), where no x_i is above top */
 static inline double k_row_sum_exp(const heed_real *x, heed_real top, int64_t n)
 {
     k_sums sums = { 0 };
     for (int64_t i = 0; i < n; i += K_WIDTH)
-        k_sums_add(&sums, k_exp_vec(k_load_first(x + i, n - i, -(heed_real)INFINITY) - top));
+        k_sums_add(&sums, k_exp_low(k_load_first(x + i, n - i, -(heed_real)INFINITY) - top));
     return k_sums_total(&sums);
 }
 
