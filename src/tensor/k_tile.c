@@ -199,28 +199,38 @@ static columns_of_b place_columns(float *out, const float *b, gemm_axis k, gemm_
     return (columns_of_b){ out, k.size, 0 };
 }
 
-/* Where rows of a are read: a's own, or a copy; and what is to be fetched during a strip: the next one, or a share of
- * what will be copied next. */
+/* Where rows of a are read: a's own, or a copy. What is needed next is fetched during each strip: the one behind it, or
+ * a share of what will be copied; beyond a's end too, which is harmless. */
 typedef struct {
     const float *at;
-    int64_t row, k, strip; /* from row to row, from k to k, from strip to strip */
-    const float *next;
-    int64_t next_k, next_strip;
+    int64_t row, k, strip;              /* from row to row, from k to k, from strip to strip */
+    uintptr_t next, next_k, next_strip; /* in bytes */
 } rows_of_a;
+
+static uintptr_t bytes(int64_t numbers)
+{
+    return (uintptr_t)numbers * sizeof(float);
+}
 
 /* m.size rows of a, GROUP strips at most. They are read where they stay if they fill their tiles and one read does not
  * throw another out of the cache; otherwise they are copied to `room`, with rows of 0 up to the next STEP. */
 static rows_of_a place_rows(float *room, const float *a, gemm_axis m, gemm_axis k)
 {
     if (m.size % STEP == 0 && ((k.a == 1 && m.a % PAGE != 0) || (m.a == 1 && k.a < PAGE)))
-        return (rows_of_a){ a, m.a, k.a, ROWS * m.a, a + ROWS * m.a, k.a == 1 ? LANES : k.a, ROWS * m.a };
+        return (rows_of_a){ .at = a,
+                            .row = m.a,
+                            .k = k.a,
+                            .strip = ROWS * m.a,
+                            .next = (uintptr_t)a + bytes(ROWS * m.a),
+                            .next_k = bytes(k.a == 1 ? LANES : k.a),
+                            .next_strip = bytes(ROWS * m.a) };
     int64_t padded = (m.size + STEP - 1) / STEP * STEP;
     if (k.a == 1) {
         for (int64_t i = 0; i < m.size; i++)
             memcpy(room + i * STRIP, a + i * m.a, (size_t)k.size * sizeof *room);
         for (int64_t i = m.size; i < padded; i++)
             memset(room + i * STRIP, 0, (size_t)k.size * sizeof *room);
-        return (rows_of_a){ room, STRIP, 1, ROWS * STRIP, room + ROWS * STRIP, LANES, ROWS * STRIP };
+        return (rows_of_a){ .at = room, .row = STRIP, .k = 1, .strip = ROWS * STRIP, .next = (uintptr_t)room };
     }
     for (int64_t j = 0; j < k.size; j++) {
         float *to = room + j * GROUP * ROWS;
@@ -231,7 +241,13 @@ static rows_of_a place_rows(float *room, const float *a, gemm_axis m, gemm_axis 
             for (int64_t i = 0; i < padded; i++)
                 to[i] = i < m.size ? from[i * m.a] : 0;
     }
-    return (rows_of_a){ room, 1, GROUP * ROWS, ROWS, a + GROUP * ROWS * m.a, k.a, LANES };
+    return (rows_of_a){ .at = room,
+                        .row = 1,
+                        .k = GROUP * ROWS,
+                        .strip = ROWS,
+                        .next = (uintptr_t)a + bytes(GROUP * ROWS * m.a),
+                        .next_k = bytes(k.a),
+                        .next_strip = bytes(LANES) };
 }
 
 /* ---- the product ------------------------------------------------------------------------------------------------- */
@@ -327,8 +343,8 @@ static void run_group(tile t, rows_of_a a, columns_of_b b, gemm_axis m, gemm_axi
     for (int64_t strip = 0; left > 0; strip++, left -= ROWS) {
         m.size = least(left, ROWS);
         t.a = a.at + strip * a.strip;
-        t.soon = (uintptr_t)(a.next + strip * a.next_strip);
-        t.each = (uintptr_t)a.next_k * sizeof(float);
+        t.soon = a.next + (uintptr_t)strip * a.next_strip;
+        t.each = a.next_k;
         run_strip(t, b, m, n, bias_of_rows);
         t.c += ROWS * m.c;
         if (t.bias && bias_of_rows)
