@@ -96,6 +96,7 @@ typedef struct {
     bool *empty;             /* true: grad holds nothing yet; the first write overwrites, and clears it */
     const uint64_t *version; /* whoever changes the value adds one */
     uint64_t *backwards;     /* counted up when a backward pass that reached this tape is complete; may be NULL */
+    const heed_real *packed; /* for the layers room: a weight as products read it fastest; NULL: not there */
 } heed_external;
 HEED_API heed_var *heed_external_on(heed_tape *tape, const void *key, heed_external external);
 HEED_API void heed_tape_bind(heed_tape *tape, void *slab); /* an opaque pointer for the room above; NULL at first */

@@ -21,13 +21,12 @@ static heed_tensor with_leading(heed_tensor t, heed_shape like)
     return heed_tensor_broadcast(t, like);
 }
 
-/* c = a b + beta c + bias, as the node's tape wants it. */
-static bool product(heed_node *node, heed_tensor c, heed_tensor a, heed_tensor b, heed_real beta, const heed_real *bias)
+/* c = a b + beta c, as the node's tape wants it. */
+static bool product(heed_node *node, heed_tensor c, heed_tensor a, heed_tensor b, heed_real beta)
 {
     const heed_tape *tape = node->state->tape;
-    return k_gemm(
-        tape->scratch, c, a, b,
-        (k_gemm_how){ .beta = (double)beta, .bias = bias, .threads = tape->desc.threads, .by = tape->desc.gemm });
+    return k_gemm(tape->scratch, c, a, b,
+                  (k_gemm_how){ .beta = (double)beta, .threads = tape->desc.threads, .by = tape->desc.gemm });
 }
 
 /* ---- matmul: y = a b over the last two axes ------------------------------------------------------------------------
@@ -56,10 +55,10 @@ static bool matmul_backward(heed_node *node)
     heed_tensor g = heed_out_grad(node), a = with_leading(node->in[0]->value, g.shape),
                 b = with_leading(node->in[1]->value, g.shape);
     heed_grad_dest ga = heed_grad_into(node, 0); /* ga += g bᵀ */
-    if (ga.view.data && !product(node, with_leading(ga.view, g.shape), g, transposed(b), ga.beta, NULL))
+    if (ga.view.data && !product(node, with_leading(ga.view, g.shape), g, transposed(b), ga.beta))
         return false;
     heed_grad_dest gb = heed_grad_into(node, 1); /* gb += aᵀ g */
-    return !gb.view.data || product(node, with_leading(gb.view, g.shape), transposed(a), g, gb.beta, NULL);
+    return !gb.view.data || product(node, with_leading(gb.view, g.shape), transposed(a), g, gb.beta);
 }
 
 static const heed_op matmul_op = { .name = "matmul", .backward = matmul_backward };
@@ -72,7 +71,7 @@ heed_var *heed_matmul(heed_var *a, heed_var *b)
     if (!node || !matmul_shape(a->value.shape, b->value.shape, &shape))
         return NULL;
     heed_var *y = heed_op_output(node, shape);
-    if (!y || !product(node, y->value, with_leading(a->value, shape), with_leading(b->value, shape), 0, NULL))
+    if (!y || !product(node, y->value, with_leading(a->value, shape), with_leading(b->value, shape), 0))
         return NULL;
     return heed_op_end(node);
 }
@@ -124,8 +123,7 @@ static bool affine_backward(heed_node *node)
     if (heed_op_wants(node, 1)) { /* gw += gᵀ x */
         heed_tensor x_rows = as_rows(node, x);
         heed_grad_dest gw = heed_grad_into(node, 1);
-        if (!heed_tensor_ok(x_rows) ||
-            (gw.view.data && !product(node, gw.view, transposed(rows), x_rows, gw.beta, NULL)))
+        if (!heed_tensor_ok(x_rows) || (gw.view.data && !product(node, gw.view, transposed(rows), x_rows, gw.beta)))
             return false;
     }
     if (heed_op_wants(node, 2)) { /* gb += g summed over rows */
@@ -137,8 +135,8 @@ static bool affine_backward(heed_node *node)
     if (!gx.view.data)
         return true;
     if (x.shape.rank == 1)
-        return product(node, heed_tensor_broadcast(gx.view, HEED_SHAPE(1, x.shape.dims[0])), rows, w, gx.beta, NULL);
-    return product(node, gx.view, g, with_leading(w, g.shape), gx.beta, NULL);
+        return product(node, heed_tensor_broadcast(gx.view, HEED_SHAPE(1, x.shape.dims[0])), rows, w, gx.beta);
+    return product(node, gx.view, g, with_leading(w, g.shape), gx.beta);
 }
 
 static const heed_op affine_op = { .name = "affine", .operands = "x w b", .backward = affine_backward };
@@ -153,6 +151,26 @@ static bool affine_fits(heed_shape x, heed_shape w, const heed_var *b)
         return heed_fail(HEED_BAD_SHAPE, "affine: b %s with w %s: b must be [out]",
                          heed_shape_text(b->value.shape, &bs), heed_shape_text(w, &ws));
     return true;
+}
+
+/* Where the rows of a weight [N, K] were packed for products; NULL: nowhere. */
+static const heed_real *packed_rows(const heed_var *w)
+{
+    const heed_root *root = w->root;
+    heed_shape whole = root->external.value.shape;
+    int64_t k = w->value.shape.dims[1];
+    if (!root->external.packed || whole.rank != 2 || whole.dims[1] != k || !heed_tensor_contiguous(w->value))
+        return NULL;
+    return k_gemm_packed_from(root->external.packed, (w->value.data - root->base) / k, k);
+}
+
+/* y [..., N] = x Wᵀ + bias */
+static bool affine_product(heed_node *node, heed_tensor y, heed_tensor x, const heed_var *w, const heed_real *bias)
+{
+    const heed_tape *tape = node->state->tape;
+    return k_gemm(
+        tape->scratch, y, x, with_leading(transposed(w->value), y.shape),
+        (k_gemm_how){ .bias = bias, .packed = packed_rows(w), .threads = tape->desc.threads, .by = tape->desc.gemm });
 }
 
 heed_var *heed_affine(heed_var *x, heed_var *w, heed_var *b)
@@ -172,7 +190,7 @@ heed_var *heed_affine(heed_var *x, heed_var *w, heed_var *b)
         xs = heed_tensor_broadcast(xs, HEED_SHAPE(1, xs.shape.dims[0]));
         ys = heed_tensor_broadcast(ys, HEED_SHAPE(1, shape.dims[0]));
     }
-    if ((b && !bias) || !product(node, ys, xs, with_leading(transposed(w->value), ys.shape), 0, bias))
+    if ((b && !bias) || !affine_product(node, ys, xs, w, bias))
         return NULL;
     return heed_op_end(node);
 }

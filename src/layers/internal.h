@@ -5,6 +5,24 @@
 #include "layers.h"
 #include "../tensor/internal.h"
 
+/* ---- params.c, pack.c ------------------------------------------------------------------------------------------- */
+struct heed_params {
+    heed_arena *arena;  /* names, parameters, values, gradients, the layers' own memory */
+    heed_param **items; /* [room] pointers, so that a heed_param keeps its address */
+    int count, room;
+    int64_t numel;
+    heed_real *values; /* [numel]; NULL before init */
+    heed_grads *grads; /* the params' own */
+    heed_real *packed; /* weights, one behind the other; NULL before the first heed_params_pack */
+    bool is_packed;
+    uint64_t version;
+    error_state bad; /* pending: the first bad make */
+};
+
+/* Its weight while it is packed, else NULL. */
+const heed_real *param_packed(const heed_param *p);
+
+/* ---- decode.c ---------------------------------------------------------------------------------------------------- */
 /* Per decoder layer: the keys and values of its own tokens so far, and those of the encoder's output. */
 struct heed_decode_cache {
     int64_t layers;

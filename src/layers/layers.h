@@ -44,6 +44,8 @@ typedef struct {
     int index;
     heed_init init;
     heed_params *params;
+    bool multiplies;   /* the W of x Wᵀ: heed_params_pack takes it */
+    int64_t packed_at; /* and puts it there */
 } heed_param;
 
 HEED_CHECKED heed_params *heed_params_new(void);
@@ -79,6 +81,11 @@ HEED_API void heed_grads_clear(heed_grads *grads); /* marks all empty; touches n
 HEED_API heed_real *heed_grads_data(heed_grads *grads);
 HEED_API bool *heed_grads_empty(heed_grads *grads);         /* [count]; true: that parameter got no gradient */
 HEED_API uint64_t *heed_grads_backwards(heed_grads *grads); /* backward passes completed since clear */
+/* Lays every W of x Wᵀ out as products read it fastest, in memory of params, for all tapes until heed_params_unpack; the
+ * values must stay as they are till then. Worth it where four tapes or more multiply by the same values, as shards do.
+ * The bits of a product stay the same. */
+HEED_CHECKED bool heed_params_pack(heed_params *params, int threads);
+HEED_API void heed_params_unpack(heed_params *params);
 /* The i-th parameter without a gradient in the params' own slab, or NULL: what a step left untouched, by name. */
 HEED_API const char *heed_params_untouched(heed_params *params, int i);
 /* heed_gradcheck over the inputs and every parameter. */

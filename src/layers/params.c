@@ -10,17 +10,6 @@
 
 #include "internal.h"
 
-struct heed_params {
-    heed_arena *arena;  /* names, parameters, values, gradients, the layers' own memory */
-    heed_param **items; /* [room] pointers, so that a heed_param keeps its address */
-    int count, room;
-    int64_t numel;
-    heed_real *values; /* [numel]; NULL before init */
-    heed_grads *grads; /* the params' own */
-    uint64_t version;
-    error_state bad; /* pending: the first bad make */
-};
-
 struct heed_grads {
     heed_params *params;
     heed_real *data; /* [numel] */
@@ -178,7 +167,9 @@ static heed_param *make(heed_params *params, const char *name, heed_shape shape,
     const char *kept = p ? heed_param_name(params, "", name) : NULL;
     if (!kept || !items_grow(params))
         return NULL;
-    *p = (heed_param){ kept, shape, params->numel, params->count, init, params };
+    *p = (heed_param){
+        .name = kept, .shape = shape, .offset = params->numel, .index = params->count, .init = init, .params = params
+    };
     params->items[params->count++] = p;
     params->numel = end;
     return p;
@@ -424,7 +415,8 @@ static heed_external external_of(const heed_param *p, heed_grads *grads)
                             .grad = grads->data + p->offset,
                             .empty = &grads->empty[p->index],
                             .version = &p->params->version,
-                            .backwards = &grads->backwards };
+                            .backwards = &grads->backwards,
+                            .packed = param_packed(p) };
 }
 
 heed_var *heed_param_on(heed_tape *tape, heed_param *p)

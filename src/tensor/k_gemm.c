@@ -41,6 +41,8 @@ static gemm_product make_product(heed_tensor c, heed_tensor a, heed_tensor b, co
         if (outer.size > 1 && !(inner && absorb(inner, &outer)))
             p.batch[p.n_batch++] = outer;
     }
+    if (p.n_batch == 0 && p.n.size == c.shape.dims[col] && p.k.size == a.shape.dims[col]) /* b is one matrix, whole */
+        p.packed = how->packed;
     return p;
 }
 
@@ -53,6 +55,7 @@ gemm_product gemm_transposed(const gemm_product *p)
 {
     gemm_product t = *p;
     t.a = p->b, t.b = p->a, t.bias_of_rows = !p->bias_of_rows;
+    t.packed = NULL;
     t.m = swap_operands(p->n);
     t.n = swap_operands(p->m);
     t.k = swap_operands(p->k);
@@ -99,6 +102,8 @@ static gemm_product part_of(const job *j, int64_t part)
     p.a += from * x->a, p.b += from * x->b, p.c += from * x->c;
     if (p.bias && x == (p.bias_of_rows ? &p.m : &p.n))
         p.bias += from;
+    if (p.packed && x == &p.n)
+        p.packed += from * p.k.size;
     x->size = x->size - from < j->each ? x->size - from : j->each;
     return p;
 }
@@ -127,7 +132,7 @@ static const gemm_way *choose_way(gemm_product *p)
             *p = gemm_transposed(p);
         if (k_few_fits(p))
             return &k_few;
-        if (k_tile_turned(p))
+        if (!p->packed && k_tile_turned(p))
             *p = gemm_transposed(p);
         return &k_tile;
     }
@@ -155,7 +160,7 @@ static void cut(job *j, int threads)
     }
     int64_t unit = 1;
     if (!best || item >= large_item) {
-        bool turned = j->way->turns && p->n.b != 1 && p->n.size >= 2 * threads * NARROW;
+        bool turned = j->way->turns && !p->packed && p->n.b != 1 && p->n.size >= 2 * threads * NARROW;
         bool columns = p->m.c == 0 || (p->n.c != 0 && (turned || p->n.size >= p->m.size));
         best = columns ? &p->n : &p->m;
         unit = columns ? j->way->columns : j->way->rows;
@@ -189,6 +194,37 @@ static bool run(heed_arena *scratch, job *j, int threads)
         j->lines_each = 0;
     k_parallel(threads, j->parts, run_part, j);
     return true;
+}
+
+/* ---- weights packed in advance ------------------------------------------------------------------------------------ */
+
+int64_t k_gemm_packed_size(int64_t n, int64_t k)
+{
+#if K_TILE
+    return k_tile_packed_rows(n) * k;
+#else
+    (void)n, (void)k;
+    return 0;
+#endif
+}
+
+void k_gemm_pack(heed_real *out, const heed_real *w, int64_t n, int64_t k)
+{
+#if K_TILE
+    k_tile_pack(out, w, n, k);
+#else
+    (void)out, (void)w, (void)n, (void)k;
+#endif
+}
+
+const heed_real *k_gemm_packed_from(const heed_real *packed, int64_t row, int64_t k)
+{
+#if K_TILE
+    return packed && k_tile_packed_rows(row) == row ? packed + row * k : NULL;
+#else
+    (void)packed, (void)row, (void)k;
+    return NULL;
+#endif
 }
 
 /* ---- the call ---------------------------------------------------------------------------------------------------- */

@@ -11,9 +11,10 @@ typedef struct {
 
 /* c [m, n] = a [m, k] b [k, n] + beta c (+ bias [n] on every row, or [m] on every column), for every item of the batch. */
 typedef struct {
-    heed_real *a, *b, *c;  /* a and b are only read */
-    const heed_real *bias; /* NULL: none */
-    bool bias_of_rows;     /* [m] */
+    heed_real *a, *b, *c;    /* a and b are only read */
+    const heed_real *bias;   /* NULL: none */
+    bool bias_of_rows;       /* [m] */
+    const heed_real *packed; /* b as k_gemm_pack lays it out, for k_tile; NULL: it is not */
     heed_real beta;
     heed_gemm by;
     gemm_axis m, n, k, batch[HEED_MAX_RANK];
@@ -39,7 +40,7 @@ typedef struct {
 extern const gemm_way k_blas;  /* k_blas.c */
 extern const gemm_way k_split; /* k_split.c; not in the double build */
 
-/* Our own loops. */
+/* Our own loops. Packed weights are cut at multiples of a panel's columns, k_tile's. */
 #if !defined(HEED_DOUBLE) && defined(__has_builtin)
 #if __has_builtin(__builtin_shufflevector) && (defined(__AVX512F__) || (defined(__AVX2__) && defined(__FMA__)))
 #define K_TILE 1
@@ -47,6 +48,8 @@ extern const gemm_way k_tile; /* k_tile.c */
 extern const gemm_way k_few;  /* k_few.c */
 bool k_few_fits(const gemm_product *p);
 bool k_tile_turned(const gemm_product *p); /* is it faster transposed? */
+int64_t k_tile_packed_rows(int64_t n);     /* with those that fill a panel */
+void k_tile_pack(float *out, const float *w, int64_t n, int64_t k);
 #endif
 #endif
 #ifndef K_TILE

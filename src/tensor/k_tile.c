@@ -179,6 +179,22 @@ static int64_t panel_width(int64_t columns)
     return columns > LANES ? WIDTH : LANES;
 }
 
+/* Packed in advance a w [N, K] is panels [K][WIDTH] of all K, one behind the other, the last one filled up. */
+int64_t k_tile_packed_rows(int64_t n)
+{
+    return (n + WIDTH - 1) / WIDTH * WIDTH;
+}
+
+void k_tile_pack(float *out, const float *w, int64_t n, int64_t k)
+{
+    gemm_axis along_k = { .size = k, .b = 1 }, along_n = { .size = n, .b = k };
+    for (int64_t from = 0; from < n; from += LANES) {
+        int64_t left = n - from, panel = from / WIDTH * WIDTH;
+        pack_lanes(out + panel * k + (from - panel), WIDTH, w + from * k, along_k, along_n,
+                   left < LANES ? left : LANES);
+    }
+}
+
 /* Where columns of b are read: panels, or b's own. */
 typedef struct {
     const float *at;
@@ -363,7 +379,8 @@ static void run_item(const gemm_product *p, heed_real *scratch)
         bool last = k0 + k.size == p->k.size;
         for (int64_t n0 = 0; n0 < p->n.size; n0 += columns) {
             n.size = least(p->n.size - n0, columns);
-            columns_of_b b = place_columns(panels, p->b + k0 * k.b + n0 * n.b, k, n);
+            columns_of_b b = p->packed ? (columns_of_b){ p->packed + n0 * p->k.size + k0 * WIDTH, p->k.size, WIDTH }
+                                       : place_columns(panels, p->b + k0 * k.b + n0 * n.b, k, n);
             for (int64_t m0 = 0; m0 < p->m.size; m0 += GROUP * ROWS) {
                 m.size = least(p->m.size - m0, GROUP * ROWS);
                 t.c = p->c + m0 * m.c + n0 * n.c;

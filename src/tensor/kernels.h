@@ -50,15 +50,21 @@ void k_random_bits(uint32_t *out, heed_rng rng, uint64_t first, int64_t n);
 
 /* ---- k_gemm.c: products ------------------------------------------------------------------------------------------- */
 typedef struct {
-    double beta;           /* 0: c need not be set */
-    const heed_real *bias; /* [N], added to every row of c once; NULL: none */
-    int threads;           /* 0: one; the same bits for any number */
+    double beta;             /* 0: c need not be set */
+    const heed_real *bias;   /* [N], added to every row of c once; NULL: none */
+    const heed_real *packed; /* b as k_gemm_pack laid it out, which some products read instead; NULL: it is not */
+    int threads;             /* 0: one; the same bits for any number */
     heed_gemm by;
 } k_gemm_how;
 /* c [..., M, N] = a [..., M, K] b [..., K, N] + beta c + bias. Leading axes of a and b equal c's (stride 0 allowed in
  * all three; a c with stride 0 is summed into, in order, and takes no bias). Transposes and heads cost no copy as long
  * as one of the last two axes has stride 1. */
 bool k_gemm(heed_arena *scratch, heed_tensor c, heed_tensor a, heed_tensor b, k_gemm_how how);
+/* A weight w [N, K] that many products x wᵀ will read is packed for all of them: out has k_gemm_packed_size numbers, 0
+ * where no product would read them. What rows from `row` on were packed to, or NULL if they cannot be had alone. */
+int64_t k_gemm_packed_size(int64_t n, int64_t k);
+void k_gemm_pack(heed_real *out, const heed_real *w, int64_t n, int64_t k);
+const heed_real *k_gemm_packed_from(const heed_real *packed, int64_t row, int64_t k);
 
 /* ---- k_optim.c: pieces of a parameter slab, one thread ----------------------------------------------------------- */
 double k_sum_squares(const heed_real *x, int64_t n);

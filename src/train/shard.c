@@ -295,6 +295,12 @@ static bool sum_shards(heed_trainer *trainer, int shards, double divisor)
            slab_check_finite(params, "trainer_step", "no gradient is left; check_finite names the first op");
 }
 
+/* A large model has few shards, and is spared a second copy of its weights. */
+static bool worth_packing(const heed_trainer *trainer, int shards)
+{
+    return shards >= 4 && trainer->desc.gemm == HEED_GEMM_AUTO;
+}
+
 bool heed_trainer_step(heed_trainer *trainer, heed_trainer_step_desc desc, double *loss)
 {
     if (!trainer)
@@ -302,8 +308,10 @@ bool heed_trainer_step(heed_trainer *trainer, heed_trainer_step_desc desc, doubl
     trainer->norm = 0;
     step_job job = { .trainer = trainer, .desc = &desc };
     bool ok = check_step(&desc) && grow(trainer, desc.shards) && slabs_ready(trainer, desc.shards) &&
+              (!worth_packing(trainer, desc.shards) || heed_params_pack(trainer->params, trainer->desc.threads)) &&
               heed_shards_run(desc.shards, trainer->desc.threads, run_shard, &job) &&
               sum_shards(trainer, desc.shards, desc.divisor);
+    heed_params_unpack(trainer->params);
     if (!ok) {
         heed_grads_clear(heed_params_grads(trainer->params));
         return false;

@@ -109,7 +109,8 @@ typedef struct {
 } heed_trainer_step_desc;
 /* Forward and backward of every shard, gradients summed into the params' own slab, ready for an optimiser.
  * loss receives the summed loss / divisor; it may be NULL. Without an optimiser's step in between, gradients add up.
- * A non-finite loss or gradient is an error. Any failure leaves no gradient at all. */
+ * A non-finite loss or gradient is an error. Any failure leaves no gradient at all. Four shards or more share weights
+ * packed for this step (heed_params_pack): loss may not change them. */
 HEED_CHECKED bool heed_trainer_step(heed_trainer *trainer, heed_trainer_step_desc desc, double *loss);
 /* The norm of the gradients that the last step left, as heed_grad_norm would find it; 0 after a step that failed, or
  * that added to what was there: not known. */
