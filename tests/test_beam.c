@@ -383,6 +383,7 @@ static void a_search_leaves_nothing_and_a_second_allocates_nothing(void **state)
     for (int i = 0; i < 3; i++)
         assert_true(search(&s, desc_of(&s, 3, 1, 0), &got));
     assert_int_equal(heed_memory_now().calls, before.calls);
+    assert_ptr_equal(heed_tape_marked(s.tape).memory.block, mark.memory.block);
     assert_int_equal(heed_tape_marked(s.tape).memory.used, mark.memory.used);
     scene_free(&s);
 }

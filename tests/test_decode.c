@@ -371,11 +371,14 @@ static void memory_stays_bounded(void **state)
         heed_tape_reset(s.tape);
     }
     heed_memory before = heed_memory_now();
+    heed_tape_mark mark = heed_tape_marked(s.tape);
     for (int i = 0; i < 5; i++)
         assert_true(decode(&s, false, &r));
     heed_memory after = heed_memory_now();
     assert_int_equal(after.calls, before.calls);
     assert_int_equal(after.bytes, before.bytes);
+    assert_ptr_equal(heed_tape_marked(s.tape).memory.block, mark.memory.block);
+    assert_int_equal(heed_tape_marked(s.tape).memory.used, mark.memory.used);
     scene_free(&s);
 }
 

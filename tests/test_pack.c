@@ -172,6 +172,91 @@ static void test_layers_read_packed_weights(void **state)
 
 /* ---- training ---------------------------------------------------------------------------------------------------- */
 
+typedef struct {
+    mlp *m;
+    bool packed; /* what every shard should find */
+    bool fails;
+} watched;
+
+static heed_var *watched_loss(heed_tape *tape, int shard, void *context)
+{
+    const watched *w = context;
+    assert_int_equal(param_packed(w->m->fc1.weight) != NULL, w->packed && K_TILE);
+    return w->fails ? NULL : mlp_loss(tape, shard, w->m);
+}
+
+/* Four shards or more find weights packed, whatever becomes of the step; and nobody after it. */
+static void test_shards_find_packed_weights(void **state)
+{
+    (void)state;
+    for (int at = 0; at < 12; at++) {
+        int shards = 3 + at % 3;
+        bool blas = at / 3 == 1, fails = at / 3 == 2;
+        mlp m = mlp_new(20, 40, 70, 33, 9);
+        mlp_cut(&m, shards);
+        heed_trainer *trainer =
+            heed_trainer_new(m.params, (heed_trainer_desc){ .threads = 1, .gemm = blas ? HEED_GEMM_BLAS : 0 });
+        watched w = { .m = &m, .packed = shards >= 4 && !blas, .fails = fails };
+        heed_trainer_step_desc desc = {
+            .shards = shards, .starts = m.starts, .divisor = 20, .loss = watched_loss, .context = &w
+        };
+        assert_int_equal(heed_trainer_step(trainer, desc, NULL), !fails);
+        heed_error_clear();
+        assert_null(param_packed(m.fc1.weight));
+        heed_trainer_free(trainer);
+        mlp_free(&m);
+    }
+}
+
+/* A weight that has changed is read as it is, on tapes from before too. */
+static void test_changed_weights_are_read(void **state)
+{
+    (void)state;
+    heed_arena *arena = heed_arena_new();
+    heed_params *params = heed_params_new();
+    heed_linear fc = heed_linear_make(params, "fc", (heed_linear_desc){ .in = 24, .out = 40 });
+    assert_true(heed_params_init(params, 3) && heed_params_pack(params, 1));
+    heed_tensor x = random_tensor(arena, HEED_SHAPE(20, 24));
+    heed_tape *tape = heed_tape_new((heed_tape_desc){ .seed = 1 });
+    heed_var *in = heed_input(tape, x.shape, x.data);
+    assert_non_null(heed_linear_forward(&fc, in));
+    assert_true(heed_tensor_fill(heed_param_value(fc.weight), 0.5));
+    heed_params_changed(params);
+    const heed_var *y = heed_linear_forward(&fc, in);
+    double sum = 0;
+    for (int i = 0; i < 24; i++)
+        sum += 0.5 * (double)x.data[i];
+    check_close(y->value.data[0], sum, CHECK_EPS);
+    assert_true(heed_params_pack(params, 1)); /* packed again: the same numbers */
+    heed_tape_reset(tape);
+    const heed_var *again = heed_linear_forward(&fc, heed_input(tape, x.shape, x.data));
+    check_close(again->value.data[0], sum, CHECK_EPS);
+    heed_tape_free(tape);
+    heed_params_free(params);
+    heed_arena_free(arena);
+}
+
+static void test_running_out_of_memory(void **state)
+{
+    (void)state;
+    for (int64_t n = 1, done = 0; !done; n++) {
+        mlp m = mlp_new(20, 40, 700, 33, 9);
+        mlp_cut(&m, 4);
+        heed_memory_fail_at(n, true);
+        heed_trainer *trainer = heed_trainer_new(m.params, (heed_trainer_desc){ .threads = 1 });
+        done = trainer && mlp_step(&m, trainer, 0, NULL);
+        heed_memory_fail_at(0, false);
+        if (!done)
+            check_failed(HEED_MEMORY, "");
+        assert_null(param_packed(m.fc1.weight));
+        if (trainer)
+            assert_true(mlp_step(&m, trainer, 1, NULL)); /* memory is back: it goes on */
+        assert_true(!done || n > 5);
+        heed_trainer_free(trainer);
+        mlp_free(&m);
+    }
+}
+
 static void test_every_step_packs_anew(void **state)
 {
     (void)state;
@@ -208,9 +293,13 @@ static void test_bad_calls(void **state)
     assert_false(heed_params_pack(params, 1));
     check_failed(HEED_BAD_STATE, "heed_params_init comes first");
     heed_params_unpack(NULL);
-    heed_param_make(params, "scale", HEED_SHAPE(3), (heed_init){ 0 });
+    heed_param *w = heed_param_make(params, "w", HEED_SHAPE(40, 8), (heed_init){ HEED_INIT_NORMAL, .scale = 1 });
     assert_true(heed_params_init(params, 1));
-    assert_true(heed_params_pack(params, 2)); /* no weight at all */
+    assert_true(heed_params_pack(params, 2)); /* nothing: w is no layer's weight */
+    heed_linear shared = heed_linear_make(params, "late", (heed_linear_desc){ 8, 40, .no_bias = true, .weight = w });
+    assert_true(shared.weight == w && !param_packed(w));
+    assert_true(heed_params_pack(params, 2));
+    assert_true(!param_packed(w) == !K_TILE);
     assert_false(heed_params_pack(params, -1));
     check_failed(HEED_BAD_ARGUMENT, "-1 threads");
     heed_params_free(params);
@@ -221,6 +310,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_products_read_what_was_packed),
         cmocka_unit_test(test_layers_read_packed_weights),
+        cmocka_unit_test(test_shards_find_packed_weights),
+        cmocka_unit_test(test_changed_weights_are_read),
+        cmocka_unit_test(test_running_out_of_memory),
         cmocka_unit_test(test_every_step_packs_anew),
         cmocka_unit_test(test_bad_calls),
     };

@@ -76,7 +76,8 @@ HEED_API bool heed_tape_set_eval(heed_tape *tape, bool on); /* returns what it w
 HEED_API bool heed_tape_is_eval(const heed_tape *tape);
 HEED_API bool heed_tape_is_grad(const heed_tape *tape);
 HEED_API int64_t heed_tape_length(const heed_tape *tape); /* nodes recorded */
-/* Where the tape's values lie: memory taken here is gone at a reset, or at a rewind to a mark from before. */
+/* Where the tape's values lie: what heed_arena_alloc takes here is gone at a reset, or at a rewind to a mark from before.
+ * The arena itself is the tape's to reset and rewind. */
 HEED_API heed_arena *heed_tape_arena(heed_tape *tape);
 
 /* ---- entering the tape (var.c) -------------------------------------------------------------------------------- */
@@ -96,7 +97,10 @@ typedef struct {
     bool *empty;             /* true: grad holds nothing yet; the first write overwrites, and clears it */
     const uint64_t *version; /* whoever changes the value adds one */
     uint64_t *backwards;     /* counted up when a backward pass that reached this tape is complete; may be NULL */
-    const heed_real *packed; /* for the layers room: a weight as products read it fastest; NULL: not there */
+    /* A weight [N, K] as heed_params_pack laid it out at packed_version of the value: read instead, until the tape's reset,
+     * while that is its version. NULL: it is not. */
+    const heed_real *packed;
+    uint64_t packed_version;
 } heed_external;
 HEED_API heed_var *heed_external_on(heed_tape *tape, const void *key, heed_external external);
 HEED_API void heed_tape_bind(heed_tape *tape, void *slab); /* an opaque pointer for the room above; NULL at first */

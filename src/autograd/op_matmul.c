@@ -153,13 +153,13 @@ static bool affine_fits(heed_shape x, heed_shape w, const heed_var *b)
     return true;
 }
 
-/* Where the rows of a weight [N, K] were packed for products; NULL: nowhere. */
+/* Where the rows of a weight [N, K] were packed for products; NULL: nowhere, or they have changed since. */
 static const heed_real *packed_rows(const heed_var *w)
 {
     const heed_root *root = w->root;
     heed_shape whole = root->external.value.shape;
     int64_t k = w->value.shape.dims[1];
-    if (!root->external.packed || whole.rank != 2 || whole.dims[1] != k || !heed_tensor_contiguous(w->value))
+    if (!root->external.packed || root->external.packed_version != *root->version || whole.rank != 2 || whole.dims[1] != k || !heed_tensor_contiguous(w->value))
         return NULL;
     return k_gemm_packed_from(root->external.packed, (w->value.data - root->base) / k, k);
 }

@@ -13,12 +13,15 @@ struct heed_params {
     int64_t numel;
     heed_real *values; /* [numel]; NULL before init */
     heed_grads *grads; /* the params' own */
-    heed_real *packed; /* weights, one behind the other; NULL before the first heed_params_pack */
+    heed_real *packed; /* [packed_room] weights, one behind the other; they serve while is_packed */
+    int64_t packed_room;
+    uint64_t packed_version; /* of the values they were packed from */
     bool is_packed;
     uint64_t version;
     error_state bad; /* pending: the first bad make */
 };
 
+bool params_ready(const heed_params *params, const char *what); /* not NULL, and initialised; else an error of `what` */
 /* Its weight while it is packed, else NULL. */
 const heed_real *param_packed(const heed_param *p);
 

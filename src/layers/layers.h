@@ -45,7 +45,7 @@ typedef struct {
     heed_init init;
     heed_params *params;
     bool multiplies;   /* the W of x Wᵀ: heed_params_pack takes it */
-    int64_t packed_at; /* and puts it there */
+    int64_t packed_at; /* and puts it there; -1: it did not */
 } heed_param;
 
 HEED_CHECKED heed_params *heed_params_new(void);
@@ -81,9 +81,11 @@ HEED_API void heed_grads_clear(heed_grads *grads); /* marks all empty; touches n
 HEED_API heed_real *heed_grads_data(heed_grads *grads);
 HEED_API bool *heed_grads_empty(heed_grads *grads);         /* [count]; true: that parameter got no gradient */
 HEED_API uint64_t *heed_grads_backwards(heed_grads *grads); /* backward passes completed since clear */
-/* Lays every W of x Wᵀ out as products read it fastest, in memory of params, for all tapes until heed_params_unpack; the
- * values must stay as they are till then. Worth it where four tapes or more multiply by the same values, as shards do.
- * The bits of a product stay the same. */
+/* Lays weights out as products read them fastest, for tapes they come onto until heed_params_unpack: those of linear and
+ * attention layers, and of your own if you set `multiplies`. Worth it where four tapes or more multiply by the same values,
+ * as the shards of a step do; products keep their bits. A value changed since, and announced by heed_params_changed, is
+ * read as it is. The copy is a second slab of weights and lives as long as params; where products have no use for it (in
+ * double, without AVX2) there is none. */
 HEED_CHECKED bool heed_params_pack(heed_params *params, int threads);
 HEED_API void heed_params_unpack(heed_params *params);
 /* The i-th parameter without a gradient in the params' own slab, or NULL: what a step left untouched, by name. */
@@ -358,7 +360,7 @@ typedef struct {
 /* Greedy: the most probable next token (the lowest id of equals) until <eos> or max_length.
  * src row-major [rows, src_length], lengths [rows]. out [rows, max_length] and out_lengths [rows] receive the tokens
  * without <eos>; what is left of a row of out is <eos>. lengths NULL: all of src. The tape is used in eval and no-grad
- * mode and given back as it was. */
+ * mode and given back as it was, with room for the next call's cache; on_step must not reset it. */
 HEED_CHECKED bool heed_decode_greedy(const heed_transformer *m, heed_tape *tape, const int32_t *src,
                                      const int32_t *lengths, int64_t rows, int64_t src_length, heed_decode_desc desc,
                                      int32_t *out, int32_t *out_lengths);

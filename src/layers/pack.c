@@ -6,14 +6,16 @@
 #include "internal.h"
 #include "../tensor/kernels.h"
 
+/* A single row is no panel's worth. */
 static int64_t packed_size(const heed_param *p)
 {
-    return p->multiplies ? k_gemm_packed_size(p->shape.dims[0], p->shape.dims[1]) : 0;
+    bool packs = p->multiplies && p->shape.rank == 2 && p->shape.dims[0] > 1;
+    return packs ? k_gemm_packed_size(p->shape.dims[0], p->shape.dims[1]) : 0;
 }
 
 const heed_real *param_packed(const heed_param *p)
 {
-    return p->params->is_packed && packed_size(p) ? p->params->packed + p->packed_at : NULL;
+    return p->params->is_packed && p->packed_at >= 0 ? p->params->packed + p->packed_at : NULL;
 }
 
 /* Gives every weight its place; returns the size of all. */
@@ -21,8 +23,9 @@ static int64_t lay_out(heed_params *params)
 {
     int64_t size = 0;
     for (int i = 0; i < params->count; i++) {
-        params->items[i]->packed_at = size;
-        size += packed_size(params->items[i]);
+        int64_t own = packed_size(params->items[i]);
+        params->items[i]->packed_at = own ? size : -1;
+        size += own;
     }
     return size;
 }
@@ -47,14 +50,14 @@ static bool pack_part(int part, int worker, void *context)
     for (int i = 0; i < job->params->count; i++) {
         const heed_param *p = job->params->items[i];
         int64_t size = packed_size(p), at = p->packed_at;
-        if (size == 0 || at >= to || at + size <= from)
+        if (at < 0 || at >= to || at + size <= from)
             continue;
         int64_t n = p->shape.dims[0], k = p->shape.dims[1], each = k_gemm_packed_size(1, k), rows = each / k;
         int64_t end = at + size < to ? at + size : to;
-        int64_t first = panels_before(from - at, each) * rows, last = panels_before(end - at, each) * rows;
-        if (first < last)
-            k_gemm_pack(job->params->packed + at + first * k, job->params->values + p->offset + first * k,
-                        (last < n ? last : n) - first, k);
+        int64_t from_row = panels_before(from - at, each) * rows, to_row = panels_before(end - at, each) * rows;
+        if (from_row < to_row)
+            k_gemm_pack(job->params->packed + at + from_row * k, job->params->values + p->offset + from_row * k,
+                        (to_row < n ? to_row : n) - from_row, k);
     }
     return true;
 }
@@ -62,13 +65,20 @@ static bool pack_part(int part, int worker, void *context)
 bool heed_params_pack(heed_params *params, int threads)
 {
     enum { LEAST = 1 << 14, MOST = 16 }; /* numbers a part; parts */
-    if (!heed_params_values(params))     /* not initialised; says so */
+    if (!params_ready(params, "heed_params_pack"))
         return false;
+    params->is_packed = false;
     pack_job job = { .params = params, .size = lay_out(params) };
-    if (!params->packed && !(params->packed = heed_arena_alloc(params->arena, job.size * (int64_t)sizeof(heed_real))))
-        return false;
+    if (job.size > params->packed_room) {
+        heed_real *room = heed_arena_alloc(params->arena, job.size * (int64_t)sizeof *room);
+        if (!room)
+            return false;
+        params->packed = room;
+        params->packed_room = job.size;
+    }
     int64_t parts = 1 + job.size / LEAST;
     job.parts = parts < MOST ? (int)parts : MOST;
+    params->packed_version = params->version;
     return params->is_packed = heed_shards_run(job.parts, threads, pack_part, &job);
 }
 

@@ -243,7 +243,7 @@ heed_param *heed_params_find(heed_params *params, const char *name)
     return NULL;
 }
 
-static bool ready(const heed_params *params, const char *what)
+bool params_ready(const heed_params *params, const char *what)
 {
     if (!given(params, what))
         return false;
@@ -252,7 +252,7 @@ static bool ready(const heed_params *params, const char *what)
 
 heed_real *heed_params_values(heed_params *params)
 {
-    return ready(params, "heed_params_values") ? params->values : NULL;
+    return params_ready(params, "heed_params_values") ? params->values : NULL;
 }
 
 void heed_params_changed(heed_params *params)
@@ -268,7 +268,7 @@ uint64_t heed_params_version(const heed_params *params)
 
 heed_tensor heed_param_value(const heed_param *p)
 {
-    if (!p || !ready(p->params, p->name)) {
+    if (!p || !params_ready(p->params, p->name)) {
         if (!p)
             heed_fail(HEED_BAD_ARGUMENT, "heed_param_value: the parameter is NULL");
         return (heed_tensor){ 0 };
@@ -313,12 +313,12 @@ static bool grads_in(heed_arena *arena, heed_params *params, int count, heed_gra
 
 bool heed_grads_in(heed_arena *arena, heed_params *params, int count, heed_grads **grads)
 {
-    return ready(params, "heed_grads_in") && grads_in(arena, params, count, grads);
+    return params_ready(params, "heed_grads_in") && grads_in(arena, params, count, grads);
 }
 
 heed_grads *heed_grads_new(heed_params *params)
 {
-    heed_arena *own = ready(params, "heed_grads_new") ? heed_arena_new() : NULL;
+    heed_arena *own = params_ready(params, "heed_grads_new") ? heed_arena_new() : NULL;
     heed_grads *grads;
     if (!own || !grads_in(own, params, 1, &grads)) {
         heed_arena_free(own);
@@ -336,7 +336,7 @@ void heed_grads_free(heed_grads *grads)
 
 heed_grads *heed_params_grads(heed_params *params)
 {
-    return ready(params, "heed_params_grads") ? params->grads : NULL;
+    return params_ready(params, "heed_params_grads") ? params->grads : NULL;
 }
 
 void heed_grads_bind(heed_tape *tape, heed_grads *grads)
@@ -416,12 +416,13 @@ static heed_external external_of(const heed_param *p, heed_grads *grads)
                             .empty = &grads->empty[p->index],
                             .version = &p->params->version,
                             .backwards = &grads->backwards,
-                            .packed = param_packed(p) };
+                            .packed = param_packed(p),
+                            .packed_version = p->params->packed_version };
 }
 
 heed_var *heed_param_on(heed_tape *tape, heed_param *p)
 {
-    if (!p || !ready(p->params, p->name))
+    if (!p || !params_ready(p->params, p->name))
         return NULL;
     if (!tape) {
         heed_fail(HEED_BAD_ARGUMENT, "parameter \"%s\": the tape it should be on is NULL", p->name);
@@ -436,7 +437,7 @@ heed_var *heed_param_on(heed_tape *tape, heed_param *p)
 bool heed_params_gradcheck(heed_params *params, heed_gradcheck_fn *fn, void *context, const heed_named_tensor *inputs,
                            int n_inputs, heed_gradcheck_desc desc, heed_gradcheck_report *report)
 {
-    if (!ready(params, "heed_params_gradcheck"))
+    if (!params_ready(params, "heed_params_gradcheck"))
         return false;
     heed_external *externals = memory_get((int64_t)sizeof *externals * params->count);
     if (!externals)

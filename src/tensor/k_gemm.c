@@ -102,7 +102,7 @@ static gemm_product part_of(const job *j, int64_t part)
     p.a += from * x->a, p.b += from * x->b, p.c += from * x->c;
     if (p.bias && x == (p.bias_of_rows ? &p.m : &p.n))
         p.bias += from;
-    if (p.packed && x == &p.n)
+    if (p.packed && x == &p.n) /* whole panels: k_tile, which alone reads them, has .columns of one */
         p.packed += from * p.k.size;
     x->size = x->size - from < j->each ? x->size - from : j->each;
     return p;

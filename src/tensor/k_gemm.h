@@ -40,7 +40,7 @@ typedef struct {
 extern const gemm_way k_blas;  /* k_blas.c */
 extern const gemm_way k_split; /* k_split.c; not in the double build */
 
-/* Our own loops. Packed weights are cut at multiples of a panel's columns, k_tile's. */
+/* Our own loops. */
 #if !defined(HEED_DOUBLE) && defined(__has_builtin)
 #if __has_builtin(__builtin_shufflevector) && (defined(__AVX512F__) || (defined(__AVX2__) && defined(__FMA__)))
 #define K_TILE 1
@@ -48,7 +48,7 @@ extern const gemm_way k_tile; /* k_tile.c */
 extern const gemm_way k_few;  /* k_few.c */
 bool k_few_fits(const gemm_product *p);
 bool k_tile_turned(const gemm_product *p); /* is it faster transposed? */
-int64_t k_tile_packed_rows(int64_t n);     /* with those that fill a panel */
+int64_t k_tile_packed_rows(int64_t n);     /* n rounded up to whole panels */
 void k_tile_pack(float *out, const float *w, int64_t n, int64_t k);
 #endif
 #endif

@@ -38,7 +38,7 @@ static void row_gradient(heed_real *dx, heed_real beta, heed_real factor, const 
     heed_real everywhere = (heed_real)(ce->smoothing / (double)ce->classes);
     int64_t n = ce->classes;
     for (int64_t j = 0; j < n; j += K_WIDTH) {
-        k_vec p = k_exp_low(k_load_first(x + j, n - j, 0) - s.top) * s.inverse;
+        k_vec p = k_exp_low(k_load_first(x + j, n - j, s.top) - s.top) * s.inverse;
         k_put_first(dx + j, beta, factor * (p - everywhere), n - j);
     }
 }

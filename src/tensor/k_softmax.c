@@ -47,6 +47,8 @@ static heed_real largest(const heed_real *x, int64_t n)
 
 /* ---- softmax: y_i = exp(x_i - top) / sum_j exp(x_j - top) -------------------------------------------------------- */
 
+/* With the exp that goes on below 1e-38, for those who take a logarithm of y. */
+
 static void softmax_row(heed_real *y, heed_real beta, const heed_real *x, const heed_real *none, int64_t n)
 {
     (void)beta, (void)none;

@@ -179,7 +179,8 @@ static int64_t panel_width(int64_t columns)
     return columns > LANES ? WIDTH : LANES;
 }
 
-/* Packed in advance a w [N, K] is panels [K][WIDTH] of all K, one behind the other, the last one filled up. */
+/* Packed in advance a w [N, K] is panels [K][WIDTH] of all K, one behind the other; of the last one a half that nobody
+ * reads is not set. */
 int64_t k_tile_packed_rows(int64_t n)
 {
     return (n + WIDTH - 1) / WIDTH * WIDTH;
@@ -281,7 +282,7 @@ static int64_t block_columns(const gemm_product *p)
 static int64_t lines(const gemm_product *p)
 {
     int64_t columns = least(p->n.size, block_columns(p)), padded = (columns + LANES - 1) / LANES * LANES;
-    return (padded * least(p->k.size, DEPTH) + ROOM + GEMM_LINE - 1) / GEMM_LINE;
+    return ((p->packed ? 0 : padded * least(p->k.size, DEPTH)) + ROOM + GEMM_LINE - 1) / GEMM_LINE;
 }
 
 /* A tile whose rows or columns are not all in c, or whose columns in c are apart. */

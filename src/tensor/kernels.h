@@ -60,10 +60,11 @@ typedef struct {
  * all three; a c with stride 0 is summed into, in order, and takes no bias). Transposes and heads cost no copy as long
  * as one of the last two axes has stride 1. */
 bool k_gemm(heed_arena *scratch, heed_tensor c, heed_tensor a, heed_tensor b, k_gemm_how how);
-/* A weight w [N, K] that many products x wᵀ will read is packed for all of them: out has k_gemm_packed_size numbers, 0
- * where no product would read them. What rows from `row` on were packed to, or NULL if they cannot be had alone. */
+/* A weight w [N, K] that many products x wᵀ will read is packed for all of them, into so many numbers; 0 where no product
+ * would read them. The layout is k_tile's own. */
 int64_t k_gemm_packed_size(int64_t n, int64_t k);
 void k_gemm_pack(heed_real *out, const heed_real *w, int64_t n, int64_t k);
+/* For a product with the rows from `row` on; NULL if no panel begins there, or packed is NULL. */
 const heed_real *k_gemm_packed_from(const heed_real *packed, int64_t row, int64_t k);
 
 /* ---- k_optim.c: pieces of a parameter slab, one thread ----------------------------------------------------------- */

@@ -1,5 +1,5 @@
-/* Optimisers: gradients in, new values out. A step is two passes over the slab: the norm, unless the caller knows it,
- * which also shows whether every gradient is finite, and then the update, where a piece of x, m, v and g is read and
+/* Optimisers: gradients in, new values out. A step is two passes over the slab: the norm, which also shows whether every
+ * gradient is finite and is left out if the caller knows it, and the update, where a piece of x, m, v and g is read and
  * written once.
  *
  * Everything that can refuse a step comes before the second pass. */

@@ -307,11 +307,13 @@ bool heed_trainer_step(heed_trainer *trainer, heed_trainer_step_desc desc, doubl
         return heed_fail(HEED_BAD_ARGUMENT, "trainer_step: trainer is NULL");
     trainer->norm = 0;
     step_job job = { .trainer = trainer, .desc = &desc };
+    bool pack = worth_packing(trainer, desc.shards);
     bool ok = check_step(&desc) && grow(trainer, desc.shards) && slabs_ready(trainer, desc.shards) &&
-              (!worth_packing(trainer, desc.shards) || heed_params_pack(trainer->params, trainer->desc.threads)) &&
+              (!pack || heed_params_pack(trainer->params, trainer->desc.threads)) &&
               heed_shards_run(desc.shards, trainer->desc.threads, run_shard, &job) &&
               sum_shards(trainer, desc.shards, desc.divisor);
-    heed_params_unpack(trainer->params);
+    if (pack)
+        heed_params_unpack(trainer->params);
     if (!ok) {
         heed_grads_clear(heed_params_grads(trainer->params));
         return false;

@@ -10,7 +10,8 @@
  * For parallel steps a heed_trainer runs a batch in shards and leaves the summed gradients where the optimiser looks.
  *
  * Rules
- *   - A step without a completed backward is refused, and so is one with a non-finite gradient: nothing is written.
+ *   - A step without a completed backward is refused, and so is one with a non-finite gradient (unless a known_norm
+ *     vouches for it): nothing is written.
  *   - Optimisers keep their moments in memory of params; they are gone with heed_params_free.
  *   - The number of shards decides the bits; the number of threads never does.
  */
@@ -61,7 +62,7 @@ typedef struct {
     double lr;
     int64_t step;
     heed_real *m; /* v = momentum v + g; x -= lr v */
-    double norm, known_norm;
+    double norm, known_norm; /* as heed_adamw's */
     int threads;
 } heed_sgd;
 HEED_CHECKED heed_sgd heed_sgd_make(heed_params *params, heed_sgd_desc desc);
@@ -112,8 +113,8 @@ typedef struct {
  * A non-finite loss or gradient is an error. Any failure leaves no gradient at all. Four shards or more share weights
  * packed for this step (heed_params_pack): loss may not change them. */
 HEED_CHECKED bool heed_trainer_step(heed_trainer *trainer, heed_trainer_step_desc desc, double *loss);
-/* The norm of the gradients that the last step left, as heed_grad_norm would find it; 0 after a step that failed, or
- * that added to what was there: not known. */
+/* The norm of the gradients that the last step left, as heed_grad_norm would find it; of no use once they were changed,
+ * by heed_clip_grad_norm too. 0, not known, after a step that failed or that added to what was there. */
 HEED_API double heed_trainer_norm(const heed_trainer *trainer);
 
 /* ---- checkpoints (checkpoint.c) ------------------------------------------------------------------------------------
