@@ -294,12 +294,19 @@ static void test_bad_calls(void **state)
     check_failed(HEED_BAD_STATE, "heed_params_init comes first");
     heed_params_unpack(NULL);
     heed_param *w = heed_param_make(params, "w", HEED_SHAPE(40, 8), (heed_init){ HEED_INIT_NORMAL, .scale = 1 });
+    heed_param *large = heed_param_make(params, "large", HEED_SHAPE(3000, 400), (heed_init){ 0 });
     assert_true(heed_params_init(params, 1));
-    assert_true(heed_params_pack(params, 2)); /* nothing: w is no layer's weight */
+    assert_true(heed_params_pack(params, 2)); /* nothing: they are no layers' weights */
     heed_linear shared = heed_linear_make(params, "late", (heed_linear_desc){ 8, 40, .no_bias = true, .weight = w });
     assert_true(shared.weight == w && !param_packed(w));
     assert_true(heed_params_pack(params, 2));
     assert_true(!param_packed(w) == !K_TILE);
+    shared = heed_linear_make(params, "later", (heed_linear_desc){ 400, 3000, .no_bias = true, .weight = large });
+    heed_memory_fail_at(1, true);
+    assert_int_equal(heed_params_pack(params, 1), !K_TILE); /* finds no room for more */
+    heed_memory_fail_at(0, false);
+    heed_error_clear();
+    assert_null(param_packed(w));
     assert_false(heed_params_pack(params, -1));
     check_failed(HEED_BAD_ARGUMENT, "-1 threads");
     heed_params_free(params);
