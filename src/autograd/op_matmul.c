@@ -159,7 +159,8 @@ static const heed_real *packed_rows(const heed_var *w)
     const heed_root *root = w->root;
     heed_shape whole = root->external.value.shape;
     int64_t k = w->value.shape.dims[1];
-    if (!root->external.packed || root->external.packed_version != *root->version || whole.rank != 2 || whole.dims[1] != k || !heed_tensor_contiguous(w->value))
+    if (!root->external.packed || root->external.packed_version != *root->version || whole.rank != 2 ||
+        whole.dims[1] != k || !heed_tensor_contiguous(w->value))
         return NULL;
     return k_gemm_packed_from(root->external.packed, (w->value.data - root->base) / k, k);
 }

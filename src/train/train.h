@@ -61,7 +61,7 @@ typedef struct {
     heed_sgd_desc desc;
     double lr;
     int64_t step;
-    heed_real *m; /* v = momentum v + g; x -= lr v */
+    heed_real *m;            /* v = momentum v + g; x -= lr v */
     double norm, known_norm; /* as heed_adamw's */
     int threads;
 } heed_sgd;
