@@ -49,10 +49,10 @@ heed_attention heed_attention_make(heed_params *params, const char *name, heed_a
         m.v_weight =
             heed_param_make(params, heed_param_name(params, name, "v_proj_weight"), HEED_SHAPE(d, m.vdim), xavier);
     }
-    heed_param *const weights[] = { m.in_weight, m.q_weight, m.k_weight, m.v_weight };
-    for (int i = 0; i < 4; i++)
-        if (weights[i])
-            weights[i]->multiplies = true;
+    param_multiplies(m.in_weight);
+    param_multiplies(m.q_weight);
+    param_multiplies(m.k_weight);
+    param_multiplies(m.v_weight);
     if (!desc.no_bias)
         m.in_bias =
             heed_param_make(params, heed_param_name(params, name, "in_proj_bias"), HEED_SHAPE(3 * d), (heed_init){ 0 });

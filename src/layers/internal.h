@@ -22,6 +22,7 @@ struct heed_params {
 };
 
 bool params_ready(const heed_params *params, const char *what); /* not NULL, and initialised; else an error of `what` */
+void param_multiplies(heed_param *p);                           /* marks it as the W of x Wᵀ; NULL is allowed */
 /* Its weight while it is packed, else NULL. */
 const heed_real *param_packed(const heed_param *p);
 

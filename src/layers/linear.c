@@ -22,8 +22,7 @@ heed_linear heed_linear_make(heed_params *params, const char *name, heed_linear_
     if (!m.weight)
         m.weight =
             heed_param_make(params, heed_param_name(params, name, "weight"), HEED_SHAPE(desc.out, desc.in), desc.init);
-    if (m.weight && !m.weight->multiplies) /* a shared one may be in use: it is not written again */
-        m.weight->multiplies = true;
+    param_multiplies(m.weight);
     if (!desc.no_bias)
         m.bias = heed_param_make(params, heed_param_name(params, name, "bias"), HEED_SHAPE(desc.out), (heed_init){ 0 });
     return m;

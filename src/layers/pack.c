@@ -6,6 +6,13 @@
 #include "internal.h"
 #include "../tensor/kernels.h"
 
+/* One that is shared may be in use by other threads: it is not written again. */
+void param_multiplies(heed_param *p)
+{
+    if (p && !p->multiplies)
+        p->multiplies = true;
+}
+
 /* A single row is no panel's worth. */
 static int64_t packed_size(const heed_param *p)
 {
